@@ -1,0 +1,1 @@
+"""The database: its tables, its named queries, and the only writer of states."""
