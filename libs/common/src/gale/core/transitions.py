@@ -73,10 +73,10 @@ def _run_as_marked(run: RunStatus, event: e.RunEvent) -> RunState:
 MARKABLE: Final = frozenset({TaskState.SUCCESS, TaskState.FAILED, TaskState.SKIPPED})
 MARKABLE_RUN: Final = frozenset({RunState.SUCCESS, RunState.FAILED})
 
-RETRY_OR_FAIL: Final = TaskChoice(frozenset({TaskState.UP_FOR_RETRY, TaskState.FAILED}), _retry_or_fail)
-AS_MARKED: Final = TaskChoice(MARKABLE, _as_marked)
-AS_COUNTED: Final = RunChoice(MARKABLE_RUN, _as_counted)
-RUN_AS_MARKED: Final = RunChoice(MARKABLE_RUN, _run_as_marked)
+RETRY_OR_FAIL: Final[TaskChoice] = Choice(frozenset({TaskState.UP_FOR_RETRY, TaskState.FAILED}), _retry_or_fail)
+AS_MARKED: Final[TaskChoice] = Choice(MARKABLE, _as_marked)
+AS_COUNTED: Final[RunChoice] = Choice(MARKABLE_RUN, _as_counted)
+RUN_AS_MARKED: Final[RunChoice] = Choice(MARKABLE_RUN, _run_as_marked)
 
 _S = TaskState
 _UNCLAIMED: Final = (_S.NONE, _S.SCHEDULED, _S.QUEUED, _S.UP_FOR_RETRY, _S.UP_FOR_RESCHEDULE)
