@@ -179,6 +179,16 @@ import_error = _table(
     Column("timestamp", Instant, nullable=False),
 )
 
+#: What parsing a DAG file had to say without refusing it (a misspelt default_args key …).
+dag_warning = _table(
+    "dag_warning",
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("dag_id", Id, nullable=False, index=True),
+    Column("warning_type", Word, nullable=False),
+    Column("message", LongText, nullable=False),
+    Column("timestamp", Instant, nullable=False),
+)
+
 dag_run = _table(
     "dag_run",
     Column("id", Key, primary_key=True),
@@ -375,6 +385,8 @@ web_session = _table(
     Column("id", _ascii(64), primary_key=True),  # SHA-256 of the cookie's value
     Column("user_id", Serial, ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
     Column("csrf_token", _ascii(64), nullable=False),
+    #: The user's session_epoch at login: a session of an older epoch is void.
+    Column("epoch", Integer, nullable=False, default=0),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
