@@ -1,0 +1,257 @@
+"""Who goes next: pools, limits of DAGs and tasks, priorities, and the executor's free slots.
+
+The ledger knows who wants a slot and who has one. `grant` hands out what is free, always to the
+candidate with the highest weight, among equals to the oldest run. Two rules keep it fair:
+
+- A candidate whose DAG or task is at its limit steps aside and delays nobody; it comes back
+  when that very limit has room. So a thousand candidates behind a full limit cost nothing.
+- Inside a pool nobody overtakes the first in line, even if he would fit and the first does not:
+  otherwise small tasks could starve a big one for ever. Other pools are not affected.
+
+Cost: logarithmic in the number of candidates for each want, grant and release.
+"""
+
+import heapq
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+#: Slots of a pool without limit.
+UNLIMITED: Final = -1
+
+
+class Limit(StrEnum):
+    """What can hold a candidate back, in the order in which it is looked at."""
+
+    POOL_MISSING = "pool_missing"
+    POOL_TOO_SMALL = "pool_too_small"
+    DAG = "max_active_tasks"
+    TASK = "max_active_tis_per_dag"
+    TASK_IN_RUN = "max_active_tis_per_dagrun"
+    POOL = "pool"
+    PARALLELISM = "parallelism"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A task instance that wants a slot, with all that limits it."""
+
+    ti: str
+    run: str
+    dag_id: str
+    task_id: str
+    pool: str = "default_pool"
+    pool_slots: int = 1
+    weight: int = 1
+    #: Among equal weights the smaller goes first: the run's logical date or `run_after`.
+    since: datetime
+    max_active_tasks: int | None = None
+    #: Whether `max_active_tasks` counts this run alone (Airflow 3) or all runs of the DAG.
+    per_run: bool = False
+    max_active_tis_per_dag: int | None = None
+    max_active_tis_per_dagrun: int | None = None
+
+    def keys(self) -> tuple[tuple[Limit, Hashable, int | None], ...]:
+        """Return the counted limits: which, of what, how many."""
+        return (
+            (Limit.DAG, self.run if self.per_run else self.dag_id, self.max_active_tasks),
+            (Limit.TASK, (self.dag_id, self.task_id), self.max_active_tis_per_dag),
+            (Limit.TASK_IN_RUN, (self.run, self.task_id), self.max_active_tis_per_dagrun),
+        )
+
+
+_Key = tuple[Limit, Hashable]
+_Entry = tuple[int, datetime, str]
+
+
+class SlotLedger:
+    """The book of slots: `want`, `grant`, `release`. It holds no clock and asks nobody."""
+
+    def __init__(self, pools: Iterable[tuple[str, int]] = ()) -> None:
+        self._pools: dict[str, int] = dict(pools)
+        self._wanted: dict[str, Candidate] = {}
+        self._held: dict[str, Candidate] = {}
+        self._pool_used: dict[str, int] = {}
+        self._used: dict[_Key, int] = {}
+        self._lines: dict[str, list[_Entry]] = {}
+        self._aside: dict[_Key, list[_Entry]] = {}
+
+    # --- the book --------------------------------------------------------------------------------
+
+    def set_pools(self, pools: Iterable[tuple[str, int]]) -> None:
+        """Replace the pools. Where nothing changes, nothing is done."""
+        pools = dict(pools)
+        if pools != self._pools:
+            self._pools = pools
+            self._line_up_all()
+
+    def set_held(self, held: Iterable[Candidate]) -> None:
+        """Replace who holds slots, e.g. by what the database says about all schedulers."""
+        self._held = {candidate.ti: candidate for candidate in held}
+        self._pool_used.clear()
+        self._used.clear()
+        for candidate in self._held.values():
+            self._count(candidate, 1)
+            self._wanted.pop(candidate.ti, None)
+        self._line_up_all()
+
+    def want(self, candidate: Candidate) -> None:
+        """Put a candidate in line. Twice is once."""
+        known = candidate.ti in self._wanted
+        self._wanted[candidate.ti] = candidate
+        if not known:
+            self._line_up((-candidate.weight, candidate.since, candidate.ti))
+
+    def unwant(self, ti: str) -> None:
+        """Take a candidate out of the line, e.g. because it was cleared or its run is gone."""
+        candidate = self._wanted.pop(ti, None)
+        if candidate is not None:
+            self._call_others(candidate)
+
+    def hold(self, candidate: Candidate) -> None:
+        """Book a slot that was granted elsewhere, e.g. found in the database."""
+        self._wanted.pop(candidate.ti, None)
+        if candidate.ti not in self._held:
+            self._held[candidate.ti] = candidate
+            self._count(candidate, 1)
+
+    def release(self, ti: str) -> None:
+        """Give a slot back. Twice is once."""
+        candidate = self._held.pop(ti, None)
+        if candidate is None:
+            return
+        self._count(candidate, -1)
+        self._call_others(candidate)
+
+    def holds(self, ti: str) -> bool:
+        """Tell whether `ti` has a slot."""
+        return ti in self._held
+
+    def wanted(self) -> int:
+        """Return how many candidates wait."""
+        return len(self._wanted)
+
+    def held(self) -> int:
+        """Return how many slots are taken."""
+        return len(self._held)
+
+    def grant(self, free: int, *, except_for: frozenset[str] = frozenset()) -> list[Candidate]:
+        """Hand out up to `free` slots of the executor; the receivers hold them from now on.
+
+        Args:
+            free: Slots that the executor has open.
+            except_for: Task instances that must wait although they could go, because processes of
+                an earlier attempt are still being stopped.
+        """
+        granted: list[Candidate] = []
+        put_back: list[_Entry] = []
+        while len(granted) < free:
+            entry = self._first_in_line()
+            if entry is None:
+                break
+            candidate = self._wanted[entry[2]]
+            heapq.heappop(self._lines[candidate.pool])
+            if candidate.ti in except_for:
+                put_back.append(entry)
+                continue
+            block = self._limit_of(candidate)
+            if block is not None:
+                heapq.heappush(self._aside.setdefault(block, []), entry)
+                self._call_others(candidate)
+                continue
+            self.hold(candidate)
+            granted.append(candidate)
+        for entry in put_back:
+            self._line_up(entry)
+        return granted
+
+    # --- for explain -----------------------------------------------------------------------------
+
+    def blocked_by(self, candidate: Candidate, free: int) -> tuple[Limit, list[Candidate]] | None:
+        """Return the first limit that holds a candidate back and who uses it up, or None.
+
+        None means that it would be granted a slot now.
+        """
+        size = self._pools.get(candidate.pool)
+        if size is None:
+            return Limit.POOL_MISSING, []
+        if size != UNLIMITED and candidate.pool_slots > size:
+            return Limit.POOL_TOO_SMALL, []
+        block = self._limit_of(candidate)
+        if block is not None:
+            holders = [held for held in self._held.values() if block in {(key[0], key[1]) for key in held.keys()}]
+            return block[0], holders
+        if not self._fits_pool(candidate):
+            return Limit.POOL, [held for held in self._held.values() if held.pool == candidate.pool]
+        if free <= 0:
+            return Limit.PARALLELISM, list(self._held.values())
+        return None
+
+    # --- the lines -------------------------------------------------------------------------------
+
+    def _count(self, candidate: Candidate, by: int) -> None:
+        pool_used = self._pool_used
+        pool_used[candidate.pool] = pool_used.get(candidate.pool, 0) + by * candidate.pool_slots
+        for limit, of, _ in candidate.keys():
+            self._used[limit, of] = self._used.get((limit, of), 0) + by
+
+    def _line_up(self, entry: _Entry) -> None:
+        candidate = self._wanted.get(entry[2])
+        if candidate is None:
+            return
+        size = self._pools.get(candidate.pool)
+        if size is None:
+            self._aside.setdefault((Limit.POOL_MISSING, candidate.pool), []).append(entry)
+        elif size != UNLIMITED and candidate.pool_slots > size:
+            self._aside.setdefault((Limit.POOL_TOO_SMALL, candidate.pool), []).append(entry)
+        else:
+            heapq.heappush(self._lines.setdefault(candidate.pool, []), entry)
+
+    def _line_up_all(self) -> None:
+        self._lines.clear()
+        self._aside.clear()
+        for candidate in self._wanted.values():
+            self._line_up((-candidate.weight, candidate.since, candidate.ti))
+
+    def _call_others(self, candidate: Candidate) -> None:
+        """This one no longer uses its place under its limits: whoever waits for one of them may try."""
+        for limit, of, at_most in candidate.keys():
+            if at_most is not None and self._used.get((limit, of), 0) < at_most:
+                self._call_next((limit, of))
+
+    def _call_next(self, key: _Key) -> None:
+        """Let the best of those who stepped aside for this limit get in line again."""
+        waiting = self._aside.get(key)
+        while waiting:
+            entry = heapq.heappop(waiting)
+            if entry[2] in self._wanted:
+                self._line_up(entry)
+                break
+        if waiting is not None and not waiting:
+            del self._aside[key]
+
+    def _first_in_line(self) -> _Entry | None:
+        """Return the best entry among the heads of all pools that have room for their head."""
+        best: _Entry | None = None
+        for line in self._lines.values():
+            while line and line[0][2] not in self._wanted:
+                heapq.heappop(line)
+            if line and (best is None or line[0] < best) and self._may_pass(self._wanted[line[0][2]]):
+                best = line[0]
+        return best
+
+    def _may_pass(self, candidate: Candidate) -> bool:
+        """A head without room in its pool blocks the pool, unless it steps aside anyway."""
+        return self._fits_pool(candidate) or self._limit_of(candidate) is not None
+
+    def _fits_pool(self, candidate: Candidate) -> bool:
+        size = self._pools.get(candidate.pool, 0)
+        return size == UNLIMITED or self._pool_used.get(candidate.pool, 0) + candidate.pool_slots <= size
+
+    def _limit_of(self, candidate: Candidate) -> _Key | None:
+        for limit, of, at_most in candidate.keys():
+            if at_most is not None and self._used.get((limit, of), 0) >= at_most:
+                return limit, of
+        return None
