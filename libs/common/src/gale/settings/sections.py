@@ -1,0 +1,304 @@
+"""Every setting: its section, name, type, default and meaning.
+
+This file is the schema: `gale.cfg` as first written, `gale config list`, the checks of names
+and types and the documentation are all made from it. Names and defaults are Airflow's where
+Airflow has the setting; where ours differ, the description says so.
+
+Values may use `{GALE_HOME}` and `{AIRFLOW_HOME}`; paths also `~` and `$VARIABLES`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+
+def option(
+    default: Any,
+    about: str,
+    *,
+    secret: bool = False,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Declare one setting.
+
+    Args:
+        default: Value when nobody sets it; text may use `{GALE_HOME}`.
+        about: One or two sentences for `gale.cfg` and the documentation.
+        secret: Never shown; may also be given by `_cmd` and `_secret`.
+        minimum: Smallest number allowed.
+        maximum: Largest number allowed.
+        choices: The only texts allowed; compared without regard to case, and by the last part of a dotted path.
+    """
+    metadata = {"about": about, "secret": secret, "minimum": minimum, "maximum": maximum, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreSection:
+    """What runs where, and how much at once."""
+
+    dags_folder: Path = option(Path("{GALE_HOME}/dags"), "Folder that is searched for DAG files.")
+    plugins_folder: Path = option(Path("{GALE_HOME}/plugins"), "Folder of Python modules that DAG files may import.")
+    executor: str = option(
+        "SequentialExecutor",
+        "What runs the tasks: one at a time, many on this machine, or many on many machines.",
+        choices=("SequentialExecutor", "LocalExecutor", "CeleryExecutor"),
+    )
+    parallelism: int = option(32, "Most tasks that one scheduler runs at once.", minimum=1)
+    max_active_tasks_per_dag: int = option(16, "Most tasks of one DAG that run at once.", minimum=1)
+    max_active_runs_per_dag: int = option(16, "Most runs of one DAG that are under way at once.", minimum=1)
+    max_consecutive_failed_dag_runs_per_dag: int = option(
+        0, "Pause a DAG after so many failed runs in a row; 0 = never.", minimum=0
+    )
+    dags_are_paused_at_creation: bool = option(
+        True, "Whether a DAG that is new waits until somebody switches it on. `gale standalone` switches them on."
+    )
+    load_examples: bool = option(True, "Whether the DAGs that come with Gale are loaded.")
+    default_timezone: str = option("UTC", "Zone of DAGs whose dates name none: an IANA name such as Europe/Berlin.")
+    fernet_key: str = option(
+        "",
+        "Key that encrypts variables and connections in the database; several, separated by commas, rotate it "
+        "(the first one encrypts). Empty = stored in clear.",
+        secret=True,
+    )
+    dagbag_import_timeout: float = option(30.0, "Seconds after which reading a DAG file is given up.", minimum=0.1)
+    dag_discovery_safe_mode: bool = option(True, "Read only files that hold the words dag and airflow (or gale).")
+    dag_ignore_file_syntax: str = option("glob", "How lines of .airflowignore are read.", choices=("glob", "regexp"))
+    hostname_callable: str = option(
+        "socket.getfqdn", "What this machine calls itself: socket.getfqdn, socket.gethostname, or a fixed name."
+    )
+    killed_task_cleanup_time: float = option(
+        60.0, "Seconds that a task gets to clean up after SIGTERM before SIGKILL.", minimum=0
+    )
+    default_task_retries: int = option(0, "Retries of a task that says none.", minimum=0)
+    default_task_retry_delay: float = option(300.0, "Seconds between tries of a task that says none.", minimum=0)
+    max_task_retry_delay: float = option(86400.0, "Longest delay that exponential back-off grows to.", minimum=0)
+    default_task_weight_rule: str = option(
+        "downstream",
+        "How priority weights add up.",
+        choices=("downstream", "upstream", "absolute"),
+    )
+    default_task_execution_timeout: float | None = option(
+        None, "Seconds after which a task that says none is stopped; empty = never.", minimum=0
+    )
+    default_pool_task_slot_count: int = option(128, "Slots of default_pool when it is made.", minimum=-1)
+    check_slas: bool = option(True, "Whether SLA misses are looked for and mailed.")
+    max_templated_field_length: int = option(4096, "Characters kept of each rendered field.", minimum=1)
+    max_map_length: int = option(1024, "Most tasks that one mapped task may become.", minimum=1)
+    max_num_rendered_ti_fields_per_task: int = option(
+        30, "Runs for which rendered fields of a task are kept; 0 = all.", minimum=0
+    )
+    hide_sensitive_var_conn_fields: bool = option(
+        True, "Show *** instead of values whose name says that they are secret."
+    )
+    sensitive_var_conn_names: tuple[str, ...] = option((), "More words that make a name secret, separated by commas.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSection:
+    """Where everything is kept."""
+
+    sql_alchemy_conn: str = option(
+        "sqlite:///{GALE_HOME}/gale.db",
+        "The database: sqlite:///PATH or mysql://USER:PASSWORD@HOST:PORT/NAME.",
+        secret=True,
+    )
+    sql_alchemy_pool_size: int = option(5, "Connections kept open by each process.", minimum=1)
+    sql_alchemy_max_overflow: int = option(10, "Connections beyond that, closed after use.", minimum=-1)
+    sql_alchemy_pool_recycle: int = option(1800, "Seconds after which an idle connection is replaced.", minimum=-1)
+    sql_alchemy_pool_pre_ping: bool = option(True, "Whether a connection is tried before use.")
+    sqlite_busy_timeout: float = option(
+        30.0, "Seconds for which a writer waits for SQLite's lock before it gives up.", minimum=0
+    )
+    max_db_retries: int = option(
+        5, "How often a transaction is tried that met a deadlock or a lost connection.", minimum=1
+    )
+    check_migrations: bool = option(True, "Whether services refuse to start on another schema than theirs.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSection:
+    """What is written down."""
+
+    base_log_folder: Path = option(Path("{GALE_HOME}/logs"), "Folder of the task logs.")
+    logging_level: str = option(
+        "INFO", "Least important level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    )
+    json_logs: bool = option(False, "Whether services log JSON, one object a line, instead of text.")
+    max_task_log_bytes: int = option(
+        100 * 1024 * 1024, "Bytes kept of one attempt's log; what follows is counted, not written.", minimum=1024
+    )
+    worker_log_server_port: int = option(8793, "Port on which a worker serves its logs.", minimum=1, maximum=65535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerSection:
+    """How often the scheduler looks, and when it gives up on others."""
+
+    scheduler_heartbeat_sec: float = option(
+        5.0,
+        "Longest time between two rounds of the scheduler; work that is there starts a round at once.",
+        minimum=0.05,
+    )
+    job_heartbeat_sec: float = option(5.0, "Seconds between two signs of life of a service.", minimum=0.1)
+    scheduler_health_check_threshold: float = option(
+        30.0, "Seconds without a sign of life after which a scheduler counts as dead.", minimum=1
+    )
+    task_instance_heartbeat_sec: float = option(5.0, "Seconds between two renewals of a task's lease.", minimum=0.1)
+    task_instance_heartbeat_timeout: float = option(
+        60.0,
+        "Seconds for which a worker may hold a task without a sign of life; then the task is a zombie "
+        "and is tried again. Airflow waits 300.",
+        minimum=1,
+    )
+    task_queued_timeout: float = option(600.0, "Seconds after which a task that nobody claims is sent anew.", minimum=1)
+    orphaned_tasks_check_interval: float = option(300.0, "Seconds between two searches for lost work.", minimum=1)
+    min_file_process_interval: float = option(
+        30.0, "Seconds after which an unchanged DAG file is read again.", minimum=0
+    )
+    dag_dir_list_interval: float = option(
+        300.0, "Longest time between two scans of the DAG folder; changes are seen at once besides.", minimum=0.1
+    )
+    parsing_processes: int = option(2, "DAG files read at the same time.", minimum=1)
+    max_dagruns_to_create_per_loop: int = option(10, "Most runs of DAGs that one round creates.", minimum=1)
+    max_dagruns_per_loop_to_schedule: int = option(20, "Most runs that one scheduler takes on in a round.", minimum=1)
+    num_runs: int = option(-1, "Rounds after which the scheduler ends; -1 = never.", minimum=-1)
+    run_duration: float = option(-1.0, "Seconds after which the scheduler ends; -1 = never.", minimum=-1)
+    catchup_by_default: bool = option(True, "Whether a DAG that does not say makes up for runs it missed.")
+    use_job_schedule: bool = option(True, "Whether timetables start runs at all.")
+    ignore_first_depends_on_past_by_default: bool = option(
+        True, "Whether depends_on_past lets the very first task instance through."
+    )
+    allowed_run_id_pattern: str = option(
+        r"^[A-Za-z0-9_.~:+\-@=,]+$", "Regular expression that run ids given by users must match."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebserverSection:
+    """The page and the REST API."""
+
+    web_server_host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 opens the page to other machines.")
+    web_server_port: int = option(8080, "Port to listen on; 0 = any free one.", minimum=0, maximum=65535)
+    base_url: str = option("http://localhost:8080", "Address under which users reach the page; used in mails.")
+    secret_key: str = option(
+        "", "Signs tokens; the same on every webserver. Empty = a new one at each start.", secret=True
+    )
+    workers: int = option(1, "Processes of the webserver.", minimum=1)
+    threads: int = option(8, "Requests that each process handles at once.", minimum=1)
+    web_server_worker_timeout: int = option(120, "Seconds after which a process that hangs is replaced.", minimum=1)
+    web_server_ssl_cert: str = option("", "Path of a TLS certificate; empty = plain HTTP.")
+    web_server_ssl_key: str = option("", "Path of the certificate's key.")
+    enable_proxy_fix: bool = option(False, "Trust X-Forwarded-… headers; only behind a proxy that sets them.")
+    authenticate: bool = option(True, "Whether users must log in. Airflow 1.x did not ask by default.")
+    auth_backend: str = option(
+        "airflow.contrib.auth.backends.password_auth",
+        "How users log in: the users table (the default; Airflow's name for it is accepted).",
+    )
+    filter_by_owner: bool = option(False, "Whether users see only DAGs of which they are an owner; Admins see all.")
+    expose_config: bool = option(False, "Whether Admins can read the configuration on the page; never its secrets.")
+    expose_stacktrace: bool = option(False, "Whether errors of the API carry a stack trace.")
+    instance_name: str = option("Gale", "Title of the page.")
+    session_lifetime_minutes: int = option(43200, "Minutes without a click after which a login ends.", minimum=1)
+    cookie_secure: bool = option(False, "Send the cookie only over HTTPS; always on when base_url is https.")
+    page_size: int = option(100, "Rows on a page.", minimum=1)
+    hide_paused_dags_by_default: bool = option(False, "Whether the list starts without paused DAGs.")
+    default_ui_timezone: str = option("UTC", "Zone in which the page first shows times.")
+    auto_refresh_interval: float = option(1.0, "Seconds between two looks at a run that is under way.", minimum=0.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSection:
+    """The REST API under /api/v2."""
+
+    maximum_page_limit: int = option(1000, "Most rows that a request gets.", minimum=1)
+    fallback_page_limit: int = option(50, "Rows that a request gets that names no limit.", minimum=1)
+    access_control_allow_origins: tuple[str, ...] = option((), "Other sites whose scripts may call the API.")
+    access_control_allow_headers: tuple[str, ...] = option((), "Headers that they may send.")
+    access_control_allow_methods: tuple[str, ...] = option((), "Methods that they may use.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiAuthSection:
+    """Tokens of the REST API."""
+
+    jwt_secret: str = option("", "Signs the tokens; empty = [webserver] secret_key.", secret=True)
+    jwt_expiration_time: int = option(86400, "Seconds for which a token is valid.", minimum=1)
+    jwt_issuer: str = option("gale", "Who issued a token, as it says itself.")
+    jwt_audience: str = option("gale-api", "For whom a token is, as it says itself.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpSection:
+    """The mail server."""
+
+    smtp_host: str = option("localhost", "Name of the mail server; empty = send no mail.")
+    smtp_port: int = option(25, "Its port.", minimum=1, maximum=65535)
+    smtp_starttls: bool = option(True, "Whether the connection is encrypted after the greeting.")
+    smtp_ssl: bool = option(False, "Whether the connection is encrypted from the start.")
+    smtp_user: str = option("", "Login at the mail server; empty = none.")
+    smtp_password: str = option("", "Password at the mail server.", secret=True)
+    smtp_mail_from: str = option("airflow@example.com", "Sender of mails.")
+    smtp_timeout: float = option(30.0, "Seconds to wait for the mail server.", minimum=0.1)
+    smtp_retry_limit: int = option(5, "How often a mail is tried.", minimum=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSection:
+    """What mails say, and when they are sent."""
+
+    from_email: str = option("", "Sender; empty = [smtp] smtp_mail_from.")
+    subject_template: str = option("", "File with a Jinja template of the subject; empty = the built-in one.")
+    html_content_template: str = option("", "File with a Jinja template of the text; empty = the built-in one.")
+    default_email_on_failure: bool = option(True, "Whether tasks that do not say send a mail when they fail.")
+    default_email_on_retry: bool = option(True, "Whether tasks that do not say send a mail when they are tried again.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorsSection:
+    """Defaults of operators."""
+
+    default_owner: str = option("airflow", "Owner of tasks that name none.")
+    default_queue: str = option("default", "Queue of tasks that name none.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorsSection:
+    """Defaults of sensors."""
+
+    default_timeout: float = option(604800.0, "Seconds after which a sensor that does not say gives up.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CelerySection:
+    """The cluster: `pip install gale[celery]`."""
+
+    broker_url: str = option("", "The broker, e.g. amqp://USER:PASSWORD@HOST:5672/VHOST.", secret=True)
+    result_backend: str = option("", "Where Celery keeps results; no decision reads it.", secret=True)
+    celery_app_name: str = option("gale", "Name of the Celery application.")
+    worker_concurrency: int = option(16, "Tasks that one worker runs at once.", minimum=1)
+    worker_prefetch_multiplier: int = option(1, "Messages that a worker holds for each slot.", minimum=1)
+    flower_host: str = option("0.0.0.0", "Address on which Flower listens.")  # noqa: S104 - Airflow's default, inside the compose network
+    flower_port: int = option(5555, "Port on which Flower listens.", minimum=1, maximum=65535)
+    flower_url_prefix: str = option("", "Path under which Flower is served.")
+    flower_basic_auth: str = option("", "USER:PASSWORD pairs for Flower, separated by commas.", secret=True)
+
+
+#: Section name to its class; the order is that of `gale.cfg`.
+SECTIONS: Final[Mapping[str, type]] = {
+    "core": CoreSection,
+    "database": DatabaseSection,
+    "logging": LoggingSection,
+    "scheduler": SchedulerSection,
+    "webserver": WebserverSection,
+    "api": ApiSection,
+    "api_auth": ApiAuthSection,
+    "smtp": SmtpSection,
+    "email": EmailSection,
+    "operators": OperatorsSection,
+    "sensors": SensorsSection,
+    "celery": CelerySection,
+}
