@@ -279,3 +279,9 @@ def test_a_home_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -
 
 def test_a_name_like_no_other_gets_no_suggestion() -> None:
     assert nearest(("core", "zzzzzz")) is None
+
+
+def test_a_home_that_is_a_file_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    with pytest.raises(ConfigError, match="is a file, not a folder"):
+        Settings.load(tmp_path / "home", {})

@@ -57,13 +57,16 @@ def write(path: Path, text: str) -> bool:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         os.link(temporary, path)
     except FileExistsError:
-        return False
+        if path.parent.is_dir():
+            return False
+        raise ConfigError(f"{path.parent} is a file, not a folder. Set GALE_HOME to another path.") from None
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}. Set GALE_HOME to a folder that this user may write."

@@ -70,7 +70,7 @@ def read_file(path: Path, *, percent_escapes: bool = False) -> dict[Name, Given]
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except UnicodeDecodeError as error:
         raise ConfigError(
