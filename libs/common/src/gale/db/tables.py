@@ -253,6 +253,11 @@ task_instance = _table(
     Column("note", LongText),
     #: One sentence about the last end: exit code, signal, exception.
     Column("reason", LongText),
+    #: Task ids that this task, being a branch, chose not to run: a JSON list.
+    Column("not_taken", LongText),
+    #: What the last attempt used.
+    Column("cpu_seconds", Float),
+    Column("max_rss_bytes", BigInteger),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("dag_id", "run_id", "task_id", "map_index"),
     Index("ix_task_instance_run", "run"),

@@ -1,0 +1,322 @@
+"""The only writer of states.
+
+A state changes here and nowhere else: the row is locked (in primary-key order), compared with
+what the mover believed it to be, written, and the move is recorded in the event table, all in
+the caller's transaction. Where the row says something else, somebody was faster: that move is
+returned as lost, the row stays as it is, and the caller looks again.
+
+Several moves of one row in a batch (scheduled, queued, running) become one write and several
+events, so that the history is complete and the cost is not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from gale.core.attempt import AttemptEnded
+from gale.core.commands import Command, MoveRun, MoveTask, Notify
+from gale.core.facts import RunStatus, TaskFacts
+from gale.core.states import CLAIMED, RunState, TaskState
+from gale.db import tables as t
+from gale.db.manners import insert_if_absent, upsert
+
+_CHUNK: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a batch of commands."""
+
+    moved: list[MoveTask] = field(default_factory=list)
+    moved_runs: list[MoveRun] = field(default_factory=list)
+    #: Moves whose rows had already moved on. Nothing was written for them.
+    lost: list[MoveTask] = field(default_factory=list)
+    lost_runs: list[MoveRun] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Who writes: the name for the history, the job, and the instant on the database's clock."""
+
+    actor: str
+    now: datetime
+    job_id: str | None = None
+
+
+def apply(connection: Connection, commands: Sequence[Command], writer: Writer) -> Applied:
+    """Carry out the moves and notices among `commands`; the rest is for the scheduler.
+
+    Args:
+        connection: An open transaction that writes; the caller commits.
+        commands: In the order in which the machine gave them.
+        writer: Who writes, and when.
+    """
+    applied = Applied()
+    _apply_tasks(connection, [c for c in commands if isinstance(c, MoveTask)], writer, applied)
+    _apply_runs(connection, [c for c in commands if isinstance(c, MoveRun)], writer, applied)
+    lost = {move.before.ti for move in applied.lost}
+    notices = [c for c in commands if isinstance(c, Notify) and c.ti not in lost]
+    if notices:
+        _insert_notices(connection, notices, writer.now)
+    return applied
+
+
+# --- task instances ------------------------------------------------------------------------------
+
+
+def _apply_tasks(connection: Connection, moves: list[MoveTask], writer: Writer, applied: Applied) -> None:
+    if not moves:
+        return
+    paths: dict[str, list[MoveTask]] = {}
+    for move in moves:
+        paths.setdefault(move.before.ti, []).append(move)
+    rows = _lock_tasks(connection, sorted(paths))
+    writes: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
+    for ti in sorted(paths):
+        path, row = paths[ti], rows.get(ti)
+        first, last = path[0].before, path[-1].after
+        if row is None or row.state != first.state.value or row.token != first.token:
+            applied.lost.extend(path)
+            continue
+        applied.moved.extend(path)
+        writes.append(_task_values(path, last, row, writer))
+        events.extend(_task_event(move, row, writer) for move in path)
+    if writes:
+        connection.execute(_UPDATE_TASK, writes)
+        connection.execute(insert(t.task_event), events)
+
+
+def _lock_tasks(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Read what the rows say now and keep anybody else from changing them until the commit."""
+    table = t.task_instance
+    columns = (table.c.id, table.c.state, table.c.token, table.c.dag_id, table.c.run_id)
+    columns += (table.c.scheduled_at, table.c.queued_at, table.c.job_id)  # type: ignore[assignment]
+    rows: dict[str, Any] = {}
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        query = select(*columns).where(table.c.id.in_(chunk)).order_by(table.c.id).with_for_update()
+        rows.update((row.id, row) for row in connection.execute(query))
+    return rows
+
+
+_TASK_COLUMNS: Final = (
+    "state",
+    "try_number",
+    "max_tries",
+    "infra_losses",
+    "token",
+    "due_at",
+    "lease_until",
+    "hostname",
+    "start_date",
+    "end_date",
+    "reason",
+    "not_taken",
+    "scheduled_at",
+    "queued_at",
+    "job_id",
+    "updated_at",
+)
+
+_UPDATE_TASK: Final = (
+    update(t.task_instance)
+    .where(t.task_instance.c.id == bindparam("row_id"), t.task_instance.c.state == bindparam("row_state"))
+    .values({name: bindparam(name) for name in _TASK_COLUMNS})
+)
+
+
+def _task_values(path: list[MoveTask], last: TaskFacts, row: Any, writer: Writer) -> dict[str, Any]:
+    passed = {move.after.state for move in path}
+    return {
+        "row_id": last.ti,
+        "row_state": row.state,
+        "state": last.state.value,
+        "try_number": last.try_number,
+        "max_tries": last.max_tries,
+        "infra_losses": last.infra_losses,
+        "token": last.token,
+        "due_at": last.due_at,
+        "lease_until": last.lease_until,
+        "hostname": last.hostname,
+        "start_date": last.start_date,
+        "end_date": last.end_date,
+        "reason": last.reason or None,
+        "not_taken": msgspec.json.encode(last.not_taken).decode() if last.not_taken else None,
+        "scheduled_at": writer.now if TaskState.SCHEDULED in passed else row.scheduled_at,
+        "queued_at": writer.now if TaskState.QUEUED in passed else row.queued_at,
+        "job_id": writer.job_id if TaskState.RUNNING in passed else (row.job_id if last.state in CLAIMED else None),
+        "updated_at": writer.now,
+    }
+
+
+def _task_event(move: MoveTask, row: Any, writer: Writer) -> dict[str, Any]:
+    after = move.after
+    return {
+        "ti": after.ti,
+        "dag_id": row.dag_id,
+        "run_id": row.run_id,
+        "task_id": after.task_id,
+        "map_index": after.map_index,
+        "try_number": after.try_number,
+        "token": after.token or move.before.token,
+        "event": move.event,
+        "from_state": move.before.state.value,
+        "to_state": after.state.value,
+        "actor": writer.actor,
+        "cause": move.cause,
+        "hostname": after.hostname,
+        "detail": after.reason or None,
+        "at": writer.now,
+    }
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+def _apply_runs(connection: Connection, moves: list[MoveRun], writer: Writer, applied: Applied) -> None:
+    for move in sorted(moves, key=lambda move: move.before.run):
+        done = connection.execute(
+            update(t.dag_run)
+            .where(t.dag_run.c.id == move.before.run, t.dag_run.c.state == move.before.state.value)
+            .values(**_run_values(move.after, writer.now))
+        )
+        if done.rowcount != 1:
+            applied.lost_runs.append(move)
+            continue
+        applied.moved_runs.append(move)
+        connection.execute(insert(t.run_event), [_run_event(move, writer)])
+
+
+def _run_values(after: RunStatus, now: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": after.state.value,
+        "start_date": after.start_date,
+        "end_date": after.end_date,
+        "updated_at": now,
+    }
+    if after.state is RunState.QUEUED:
+        values["queued_at"] = now
+        values["clear_number"] = t.dag_run.c.clear_number + 1
+    return values
+
+
+def _run_event(move: MoveRun, writer: Writer) -> dict[str, Any]:
+    return {
+        "run": move.before.run,
+        "event": move.event,
+        "from_state": move.before.state.value,
+        "to_state": move.after.state.value,
+        "actor": writer.actor,
+        "cause": move.cause,
+        "detail": None,
+        "at": writer.now,
+    }
+
+
+def _insert_notices(connection: Connection, notices: Iterable[Notify], now: datetime) -> None:
+    """Order each mail and callback once: the unique key drops what is there already."""
+    rows = [
+        {
+            "kind": notice.kind,
+            "event": notice.event,
+            "run": notice.run,
+            "ti": notice.ti,
+            "try_number": notice.try_number,
+            "detail": msgspec.json.encode({"reason": notice.reason}).decode(),
+            "created_at": now,
+            "due_at": now,
+            "attempts": 0,
+        }
+        for notice in notices
+    ]
+    insert_if_absent(connection, t.notice, rows)
+
+
+# --- new rows ------------------------------------------------------------------------------------
+
+
+def add_run(connection: Connection, values: Mapping[str, Any], writer: Writer) -> None:
+    """Insert a run in state queued, with the event that says who asked for it.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: The run id or the logical date is taken.
+    """
+    row = {**values, "state": RunState.QUEUED.value, "queued_at": writer.now, "updated_at": writer.now}
+    connection.execute(insert(t.dag_run), [row])
+    event = {
+        "run": row["id"],
+        "event": "RunCreated",
+        "from_state": "",
+        "to_state": RunState.QUEUED.value,
+        "actor": writer.actor,
+        "cause": "",
+        "detail": None,
+        "at": writer.now,
+    }
+    connection.execute(insert(t.run_event), [event])
+
+
+def add_tasks(connection: Connection, rows: Sequence[Mapping[str, Any]], writer: Writer) -> None:
+    """Insert task instances in state none; those that are there already stay as they are."""
+    fresh = {"state": TaskState.NONE.value, "updated_at": writer.now}
+    insert_if_absent(connection, t.task_instance, [{**row, **fresh} for row in rows])
+
+
+# --- what an attempt leaves behind ---------------------------------------------------------------
+
+
+def store_results(connection: Connection, ended: Iterable[tuple[AttemptEnded, Any]], now: datetime) -> None:
+    """Store XComs, rendered fields and resource use of ended attempts, in the commit of their end.
+
+    Args:
+        connection: The transaction that also holds the moves of these attempts.
+        ended: Each end with the keys of its task instance (dag_id, run_id, task_id, map_index).
+        now: The instant on the database's clock.
+    """
+    xcoms: list[dict[str, Any]] = []
+    rendered: list[dict[str, Any]] = []
+    used: list[dict[str, Any]] = []
+    for end, keys in ended:
+        place = {
+            "dag_id": keys.dag_id,
+            "run_id": keys.run_id,
+            "task_id": keys.task_id,
+            "map_index": keys.map_index,
+        }
+        xcoms.extend({**place, "key": key, "value": value, "timestamp": now} for key, value in end.xcoms.items())
+        if end.rendered_fields and end.rendered_fields != "{}":
+            rendered.append({"ti": end.ti, "fields": end.rendered_fields})
+        used.append(
+            {"row_id": end.ti, "pid": end.pid, "cpu_seconds": end.cpu_seconds, "max_rss_bytes": end.max_rss_bytes}
+        )
+    if xcoms:
+        upsert(connection, t.xcom, xcoms, changing=("value", "timestamp"))
+    if rendered:
+        upsert(connection, t.rendered_fields, rendered, changing=("fields",))
+    if used:
+        connection.execute(_UPDATE_USE, used)
+
+
+_UPDATE_USE: Final = (
+    update(t.task_instance)
+    .where(t.task_instance.c.id == bindparam("row_id"))
+    .values({name: bindparam(name) for name in ("pid", "cpu_seconds", "max_rss_bytes")})
+)
+
+
+def clear_xcoms(connection: Connection, keys: Iterable[Any]) -> None:
+    """Delete the XComs of task instances that start afresh."""
+    for key in keys:
+        connection.execute(
+            delete(t.xcom).where(
+                t.xcom.c.dag_id == key.dag_id,
+                t.xcom.c.run_id == key.run_id,
+                t.xcom.c.task_id == key.task_id,
+                t.xcom.c.map_index == key.map_index,
+            )
+        )

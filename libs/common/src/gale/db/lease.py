@@ -1,0 +1,145 @@
+"""Leases: for how long a process may act on what it owns.
+
+A long-lived process is a row in `job`. While it renews, its runs and attempts are its own. When
+it stops renewing, others take over after the lease has ended on the database's clock. A process
+that died on this very host need not be waited for: its pid and start time prove it dead.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, insert, or_, select, update
+
+from gale.core.states import ACTIVE_RUN, CLAIMED
+from gale.db import tables as t
+
+#: A process renews three times in this time, so that it can miss twice.
+LEASE_SECONDS: Final = 30.0
+_ACTIVE: Final = sorted(state.value for state in ACTIVE_RUN)
+_CLAIMED: Final = sorted(state.value for state in CLAIMED)
+
+
+def lease_end(now: datetime) -> datetime:
+    """Return until when a lease holds that is taken or renewed now."""
+    return now + timedelta(seconds=LEASE_SECONDS)
+
+
+def open_job(connection: Connection, *, job_id: str, job_type: str, now: datetime, **about: Any) -> None:
+    """Register a long-lived process; `about` holds hostname, pid, process_key, executor."""
+    row = {
+        "id": job_id,
+        "job_type": job_type,
+        "state": "running",
+        "start_date": now,
+        "latest_heartbeat": now,
+        "lease_until": lease_end(now),
+        **about,
+    }
+    connection.execute(insert(t.job), [row])
+
+
+def close_job(connection: Connection, job_id: str, *, state: str, now: datetime) -> None:
+    """Write down that a process has ended, and give up its runs at once."""
+    connection.execute(
+        update(t.job).where(t.job.c.id == job_id).values(state=state, end_date=now, latest_heartbeat=now, lease_until=now)
+    )
+    connection.execute(
+        update(t.dag_run).where(t.dag_run.c.owner_job_id == job_id).values(owner_job_id=None, lease_until=None)
+    )
+
+
+def renew(connection: Connection, job_id: str, now: datetime) -> str:
+    """Renew the leases of a process, its runs and its attempts; return the state of its job row.
+
+    The state is "shutdown" when a user wants the process to end, "lost" when the row is gone or
+    others have taken it for dead: then nothing was renewed and the process must stop what it runs.
+    """
+    row = connection.execute(select(t.job.c.state).where(t.job.c.id == job_id).with_for_update()).first()
+    if row is None or row.state in {"failed", "success"}:
+        return "lost"
+    until = lease_end(now)
+    connection.execute(update(t.job).where(t.job.c.id == job_id).values(latest_heartbeat=now, lease_until=until))
+    connection.execute(
+        update(t.dag_run)
+        .where(t.dag_run.c.owner_job_id == job_id, t.dag_run.c.state.in_(_ACTIVE))
+        .values(lease_until=until)
+    )
+    connection.execute(
+        update(t.task_instance)
+        .where(t.task_instance.c.job_id == job_id, t.task_instance.c.state.in_(_CLAIMED))
+        .values(lease_until=until)
+    )
+    return str(row.state)
+
+
+def bury_dead_jobs(
+    connection: Connection, *, hostname: str, is_alive: Callable[[int, str], bool], now: datetime
+) -> list[str]:
+    """Mark jobs failed whose lease has ended or whose process on this host is gone; return their ids.
+
+    Args:
+        connection: A transaction that writes.
+        hostname: This host's name.
+        is_alive: Tells whether the process with this pid and process key still runs here.
+        now: The instant on the database's clock.
+    """
+    running = t.job.c.state.in_(["running", "shutdown"])
+    rows = connection.execute(select(t.job).where(running)).all()
+    dead = [row.id for row in rows if row.lease_until < now or _is_gone(row, hostname, is_alive)]
+    if dead:
+        connection.execute(
+            update(t.job).where(t.job.c.id.in_(dead), running).values(state="failed", end_date=now, lease_until=now)
+        )
+    return dead
+
+
+def _is_gone(row: Any, hostname: str, is_alive: Callable[[int, str], bool]) -> bool:
+    return row.hostname == hostname and bool(row.process_key) and not is_alive(row.pid, row.process_key)
+
+
+def adopt_runs(connection: Connection, job_id: str, now: datetime, limit: int) -> list[str]:
+    """Take runs that nobody owns any more, oldest first; return their ids.
+
+    A run is free when it has no owner, its lease has ended, or its owner is known to be dead.
+    Runs of paused or vanished DAGs are left alone.
+    """
+    run = t.dag_run
+    dead_owner = run.c.owner_job_id.in_(select(t.job.c.id).where(t.job.c.state.in_(["failed", "success"])))
+    free = or_(run.c.owner_job_id.is_(None), run.c.lease_until < now, dead_owner)
+    query = (
+        select(run.c.id)
+        .join(t.dag, t.dag.c.dag_id == run.c.dag_id)
+        .where(run.c.state.in_(_ACTIVE), run.c.run_after <= now, free, ~t.dag.c.is_paused, t.dag.c.is_active)
+        .order_by(run.c.run_after, run.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=run)
+    )
+    if connection.dialect.name == "mysql" and getattr(connection.dialect, "is_mariadb", False):
+        query = query.with_for_update(skip_locked=True)  # MariaDB has no FOR UPDATE OF
+    ids = list(connection.execute(query).scalars())
+    if ids:
+        connection.execute(
+            update(run).where(run.c.id.in_(ids)).values(owner_job_id=job_id, lease_until=lease_end(now))
+        )
+    return ids
+
+
+def take_run(connection: Connection, job_id: str, run: str, now: datetime) -> bool:
+    """Take one run, finished or not, unless a living scheduler owns it; True if it is ours now."""
+    table = t.dag_run
+    dead_owner = table.c.owner_job_id.in_(select(t.job.c.id).where(t.job.c.state.in_(["failed", "success"])))
+    finished = table.c.state.not_in(_ACTIVE)
+    free = or_(
+        table.c.owner_job_id.is_(None), table.c.owner_job_id == job_id, table.c.lease_until < now, dead_owner, finished
+    )
+    done = connection.execute(
+        update(table).where(table.c.id == run, free).values(owner_job_id=job_id, lease_until=lease_end(now))
+    )
+    return done.rowcount == 1
+
+
+def let_go(connection: Connection, job_id: str, runs: Collection[str]) -> None:
+    """Give up runs, so that any scheduler may take them."""
+    mine = and_(t.dag_run.c.owner_job_id == job_id, t.dag_run.c.id.in_(list(runs)))
+    connection.execute(update(t.dag_run).where(mine).values(owner_job_id=None, lease_until=None))
