@@ -1,23 +1,19 @@
-"""Secrets: kept encrypted in the database, kept out of logs.
+"""Secrets: kept encrypted in the database, not shown to those who need not see them.
 
 `FernetBox` is compatible with Airflow's `fernet_key` setting: the same key opens what Airflow
 encrypted, and several keys separated by commas allow rotation (the first one encrypts).
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from gale.authoring import masking
 from gale.errors import ConfigError
 
-MASK: Final = "***"
-#: Shorter values would blank out half of every log line.
-MIN_MASKED_LENGTH: Final = 5
-_SENSITIVE: Final = re.compile(
-    r"password|passwd|passphrase|secret|token|api_?key|apikey|authorization|private_?key|access_?key|keyfile_dict|service_account"
-)
+#: What stands in the place of a secret.
+MASK: Final = masking.MASK
 
 
 class FernetBox:
@@ -81,46 +77,4 @@ def is_sensitive_name(name: str, extra: Iterable[str] = ()) -> bool:
         extra: Further words, from `[core] sensitive_var_conn_names`.
     """
     plain = name.lower().replace("-", "_")
-    return bool(_SENSITIVE.search(plain)) or any(word.lower() in plain for word in extra if word)
-
-
-class Masker:
-    """Replaces known secrets in text by asterisks. Values are added as they become known."""
-
-    def __init__(self, values: Iterable[str] = ()) -> None:
-        self._values: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        for value in values:
-            self.add(value)
-
-    def add(self, value: str | None) -> None:
-        """Mask `value` from now on, unless it is too short to be told from ordinary words."""
-        if value and len(value) >= MIN_MASKED_LENGTH and value not in self._values:
-            self._values.add(value)
-            self._pattern = None
-
-    def mask(self, text: str) -> str:
-        """Return `text` with every known secret replaced; longer secrets first."""
-        if not self._values:
-            return text
-        if self._pattern is None:
-            longest_first = sorted(self._values, key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(value) for value in longest_first))
-        return self._pattern.sub(MASK, text)
-
-    def mask_mapping(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a copy in which values with sensitive names, at any depth, and known secrets are replaced."""
-        return {
-            key: MASK if value and is_sensitive_name(key) else self._mask_any(value) for key, value in values.items()
-        }
-
-    def _mask_any(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self.mask(value)
-            case Mapping():
-                return self.mask_mapping(value)
-            case list() | tuple():
-                return [self._mask_any(item) for item in value]
-            case _:
-                return value
+    return masking.is_telling(plain) or any(word.lower() in plain for word in extra if word)

@@ -4,7 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gale.errors import ConfigError
-from gale.secrets import FernetBox, Masker, is_sensitive_name
+from gale.secrets import FernetBox, is_sensitive_name
 from gale.settings.first_file import new_fernet_key
 
 
@@ -60,16 +60,3 @@ def test_names_of_ordinary_things_are_no_secrets(name: str) -> None:
 
 def test_extra_words_make_a_name_secret() -> None:
     assert is_sensitive_name("my_pin", ["pin"])
-
-
-def test_longer_secrets_are_masked_before_their_parts() -> None:
-    assert Masker(["secret", "secret-and-more"]).mask("a secret-and-more b secret c") == "a *** b *** c"
-
-
-def test_very_short_values_are_not_masked_everywhere() -> None:
-    assert Masker(["abc"]).mask("abc") == "abc"
-
-
-def test_nested_values_are_masked_by_name_and_by_content() -> None:
-    masked = Masker(["hidden!"]).mask_mapping({"password": "x", "list": ["say hidden!"], "deep": {"token": 1, "n": 2}})
-    assert masked == {"password": "***", "list": ["say ***"], "deep": {"token": "***", "n": 2}}

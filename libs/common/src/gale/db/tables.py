@@ -84,6 +84,13 @@ def _ascii(length: int) -> String:
     )
 
 
+def _exact(length: int) -> String:
+    """Text in any script that is only equal to itself: `Key`, `key` and `kéy` are three keys."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
 #: Long text: MySQL's TEXT ends at 64 KB.
 LongText: Final = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 LongBlob: Final = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
@@ -148,7 +155,7 @@ dag = _table(
 dag_tag = _table(
     "dag_tag",
     Column("dag_id", Id, ForeignKey("dag.dag_id", ondelete="CASCADE"), primary_key=True),
-    Column("name", String(100), primary_key=True),
+    Column("name", _exact(100), primary_key=True),
 )
 
 #: What a DAG file said, each time it said something new.
@@ -174,7 +181,7 @@ dag_source = _table(
 import_error = _table(
     "import_error",
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("filename", String(700), nullable=False, unique=True),
+    Column("filename", _exact(700), nullable=False, unique=True),
     Column("stacktrace", LongText, nullable=False),
     Column("timestamp", Instant, nullable=False),
 )
@@ -332,7 +339,7 @@ xcom = _table(
 
 variable = _table(
     "variable",
-    Column("key", String(250), primary_key=True),
+    Column("key", _exact(250), primary_key=True),
     Column("value", LongText, nullable=False),
     Column("is_encrypted", Boolean, nullable=False, default=True),
     Column("description", LongText),
@@ -340,7 +347,7 @@ variable = _table(
 
 connection = _table(
     "connection",
-    Column("conn_id", String(250), primary_key=True),
+    Column("conn_id", _exact(250), primary_key=True),
     Column("conn_type", String(500), nullable=False),
     Column("description", LongText),
     Column("host", String(500)),
@@ -372,7 +379,7 @@ grant_lock = _table(
 user = _table(
     "user",
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("username", String(250), nullable=False, unique=True),
+    Column("username", _exact(250), nullable=False, unique=True),
     Column("email", String(500), nullable=False, default=""),
     Column("first_name", String(250), nullable=False, default=""),
     Column("last_name", String(250), nullable=False, default=""),
