@@ -23,7 +23,9 @@ def _by_id(tasks: Collection[TaskSpec]) -> dict[str, TaskSpec]:
     by_id: dict[str, TaskSpec] = {}
     for task in tasks:
         if task.task_id in by_id:
-            message = f"The task id {task.task_id!r} is used by two tasks of one DAG. An id names one task: rename one of them."
+            message = (
+                f"The task id {task.task_id!r} is used by two tasks of one DAG. An id names one: rename one of them."
+            )
             raise DuplicateTaskId(message)
         by_id[task.task_id] = task
     for task in tasks:
