@@ -112,15 +112,23 @@ def check_password(connection: Connection, username: str, password: str, now: da
     An unknown name takes as long as a wrong password, so that names cannot be found out by the clock.
     """
     row = connection.execute(select(t.user).where(t.user.c.username == username)).first()
-    stored = _hash_of_nobody() if row is None else row.password_hash
-    is_right = len(password) <= MAX_PASSWORD_LENGTH and _matches(stored, password)
+    is_right = password_matches(None if row is None else row.password_hash, password)
     if row is None or not is_right or not row.is_active:
         return None
     changes: dict[str, Any] = {"last_login": now}
-    if _hasher().check_needs_rehash(stored):
+    if _hasher().check_needs_rehash(row.password_hash):
         changes["password_hash"] = hash_password(password)
     connection.execute(update(t.user).where(t.user.c.id == row.id).values(**changes))
     return _user(row)
+
+
+def password_matches(stored: str | None, password: str) -> bool:
+    """Tell whether a password belongs to a stored hash; for `None`, the hash of nobody, False after the same time.
+
+    Needs no connection, so that nobody holds a database lock while argon2 does its slow work.
+    """
+    fits = len(password) <= MAX_PASSWORD_LENGTH and _matches(_hash_of_nobody() if stored is None else stored, password)
+    return fits and stored is not None
 
 
 def set_password(connection: Connection, username: str, password: str) -> User:
