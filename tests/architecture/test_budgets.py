@@ -1,0 +1,241 @@
+"""The budgets of how code reads here, each with its exceptions and the reason of each.
+
+They are set from the 90th percentiles of codebases that good engineers hold up as models. An
+exception without a reason is refused, and so is one that is no longer needed.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+import source
+from source import Function, Module, Placed
+
+MODULE_LINES = 600
+BODY_LINES = 60
+LONG_BODY_LINES = 50
+LONG_BODIES_SHARE = 0.02
+METHODS = 20
+ARGUMENTS = 6
+WORDS_OF_A_TEST = 5
+
+#: Place (or the start of one) to the reason why it may exceed its budget.
+LONG_MODULES: Mapping[str, str] = {}
+LONG_BODIES: Mapping[str, str] = {}
+MANY_METHODS: Mapping[str, str] = {}
+MANY_ARGUMENTS: Mapping[str, str] = {}
+INNER_IMPORTS: Mapping[str, str] = {
+    "gale/cli/": "`gale version` answers in 0.15 s only if each command loads no more than it needs",
+}
+STATE_WRITES: Mapping[str, str] = {
+    "gale/db/apply.py": "the only writer of states",
+}
+CLOCK_READS: Mapping[str, str] = {
+    "gale/clock.py": "the only reader of the clock",
+}
+ENVIRONMENT_READS: Mapping[str, str] = {
+    "gale/settings/": "the only reader of the environment",
+}
+
+
+def offenders(found: Iterable[tuple[str, str]], allowed: Mapping[str, str]) -> list[str]:
+    """Return what exceeds a budget without a reason, and reasons that nothing needs any more.
+
+    Args:
+        found: Place and complaint.
+        allowed: Place, or the start of one, to the reason.
+    """
+    complaints = []
+    used = set()
+    for place, complaint in found:
+        covering = [prefix for prefix in allowed if place.startswith(prefix)]
+        used.update(covering)
+        if not covering:
+            complaints.append(f"{place}: {complaint}")
+    complaints += [f"{prefix}: this exception is no longer needed" for prefix in allowed if prefix not in used]
+    complaints += [f"{prefix}: the exception gives no reason" for prefix, reason in allowed.items() if not reason]
+    return complaints
+
+
+def refuse(complaints: list[str]) -> None:
+    """Fail with one complaint a line, so that all of them can be read."""
+    if complaints:
+        pytest.fail("\n".join(complaints), pytrace=False)
+
+
+def bodies() -> Iterator[tuple[Placed, int]]:
+    for module in source.product():
+        for placed in source.functions(module):
+            assert isinstance(placed.node, Function)
+            yield placed, source.body_lines(placed.node)
+
+
+def test_no_module_is_longer_than_a_reader_can_hold() -> None:
+    found = (
+        (module.place, f"{module.lines} lines, at most {MODULE_LINES}")
+        for module in source.product()
+        if module.lines > MODULE_LINES
+    )
+    refuse(offenders(found, LONG_MODULES))
+
+
+def test_no_body_is_longer_than_a_screen() -> None:
+    found = (
+        (placed.place, f"{lines} lines in the body, at most {BODY_LINES}")
+        for placed, lines in bodies()
+        if lines > BODY_LINES
+    )
+    refuse(offenders(found, LONG_BODIES))
+
+
+def test_long_bodies_are_rare_in_the_whole() -> None:
+    all_bodies = list(bodies())
+    long_ones = [f"{placed.place} ({lines} lines)" for placed, lines in all_bodies if lines > LONG_BODY_LINES]
+    assert len(long_ones) <= LONG_BODIES_SHARE * len(all_bodies), long_ones
+
+
+def test_no_class_has_more_methods_than_one_idea_needs() -> None:
+    def many() -> Iterator[tuple[str, str]]:
+        for module in source.product():
+            for placed in source.definitions(module):
+                if isinstance(placed.node, ast.ClassDef):
+                    count = sum(isinstance(child, Function) for child in placed.node.body)
+                    if count > METHODS:
+                        yield placed.place, f"{count} methods, at most {METHODS}"
+
+    refuse(offenders(many(), MANY_METHODS))
+
+
+def test_no_function_takes_more_arguments_than_a_caller_can_hold() -> None:
+    """Six by position and six by name; what needs more is a record and deserves a dataclass."""
+
+    def many() -> Iterator[tuple[str, str]]:
+        for module in source.product():
+            for placed in source.functions(module):
+                assert isinstance(placed.node, Function)
+                arguments = placed.node.args
+                static = any(source.dotted(mark) == "staticmethod" for mark in placed.node.decorator_list)
+                own = 1 if placed.is_method and not static else 0
+                positional = len(arguments.posonlyargs) + len(arguments.args) - own
+                if positional > ARGUMENTS or len(arguments.kwonlyargs) > ARGUMENTS:
+                    count = f"{positional} by position, {len(arguments.kwonlyargs)} by name"
+                    yield placed.place, f"{count}, at most {ARGUMENTS} each"
+
+    refuse(offenders(many(), MANY_ARGUMENTS))
+
+
+def test_imports_stand_at_the_top_of_a_module() -> None:
+    found = (
+        (place, f"imports {ast.unparse(node)!r} inside a function")
+        for module in source.product()
+        for place, node in source.imports_in_functions(module)
+    )
+    refuse(offenders(found, INNER_IMPORTS))
+
+
+def test_no_two_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions count: hiding a circle does not open it."""
+    modules = source.product()
+    known = frozenset(module.name for module in modules)
+    graph = {
+        module.name: {name for name in source.imported_modules(module, known) if name != module.name and name in known}
+        for module in modules
+    }
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        order = [" -> ".join(error.args[1])]
+    assert len(order) == len(known), order
+
+
+def _writes_state(module: Module) -> Iterator[tuple[str, str]]:
+    """Find `x.state = …` on foreign objects and `.values(state=…)` or `{"state": …}` given to an update."""
+    for node in ast.walk(module.tree):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if (
+                    isinstance(target, ast.Attribute)
+                    and target.attr == "state"
+                    and source.dotted(target) != "self.state"
+                ):
+                    yield f"{module.place}, line {line}", f"assigns {source.dotted(target) or 'a state'}"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "values":
+            if any(keyword.arg == "state" for keyword in node.keywords):
+                yield f"{module.place}, line {line}", "writes a state column"
+
+
+def test_states_are_written_in_one_place_only() -> None:
+    found = (item for module in source.product() for item in _writes_state(module))
+    refuse(offenders(found, STATE_WRITES))
+
+
+def _uses(names: frozenset[str]) -> Iterator[tuple[str, str]]:
+    for module in source.product():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Attribute) and source.dotted(node) in names:
+                yield f"{module.place}, line {node.lineno}", f"uses {source.dotted(node)}"
+
+
+def test_only_the_clock_reads_the_time() -> None:
+    names = frozenset(
+        f"{owner}.{name}"
+        for owner in ("datetime", "datetime.datetime", "dt.datetime", "date", "datetime.date")
+        for name in ("now", "utcnow", "today")
+    ) | {"time.time", "time.time_ns", "time.localtime", "time.gmtime"}
+    refuse(offenders(_uses(names), CLOCK_READS))
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    names = frozenset({"os.environ", "os.environb", "os.getenv", "os.putenv", "os.unsetenv"})
+    refuse(offenders(_uses(names), ENVIRONMENT_READS))
+
+
+def _calls(module: Module) -> Iterator[tuple[ast.Call, str]]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            yield node, source.dotted(node.func)
+
+
+def test_no_test_sleeps_instead_of_waiting_for_something() -> None:
+    found = [
+        f"{module.place}, line {call.lineno}: {name}"
+        for module in source.tests()
+        for call, name in _calls(module)
+        if name in {"time.sleep", "asyncio.sleep", "sleep"}
+    ]
+    refuse(found)
+
+
+def test_a_patch_in_a_test_gives_its_reason_beside_it() -> None:
+    def has_reason(module: Module, line: int) -> bool:
+        lines = module.text.splitlines()
+        near = lines[max(line - 2, 0) : line]
+        return any(re.search(r"#\s*\w+", text) for text in near)
+
+    found = [
+        f"{module.place}, line {call.lineno}: {name}"
+        for module in source.tests()
+        for call, name in _calls(module)
+        if (name in {"patch", "mocker.patch"} or "mock.patch" in name) and not has_reason(module, call.lineno)
+    ]
+    refuse(found)
+
+
+def test_every_test_is_a_sentence_or_has_one() -> None:
+    """A name of five words after `test`, or a docstring."""
+    found = [
+        placed.place
+        for module in source.tests()
+        if Path(module.place).name.startswith("test_")
+        for placed in source.functions(module)
+        if isinstance(placed.node, Function)
+        and placed.node.name.startswith("test_")
+        and len(placed.node.name.split("_")) - 1 < WORDS_OF_A_TEST
+        and not ast.get_docstring(placed.node)
+    ]
+    refuse(found)
