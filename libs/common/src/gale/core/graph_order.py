@@ -151,3 +151,51 @@ def effective_weights(tasks: Sequence[TaskSpec]) -> dict[str, int]:
         task.task_id: max(MIN_WEIGHT, min(MAX_WEIGHT, weigher.weigh(closures[task.weight_rule][task.task_id])))
         for task in order
     }
+
+
+def guards(tasks: Sequence[TaskSpec]) -> dict[str, tuple[str, ...]]:
+    """Return for each task the tasks further up, not directly before it, that hold it back beside its rule.
+
+    Before work: the setups in whose scope it lies, that is, those with a teardown after the work, or with
+    none. Before a teardown: the work between its setups and it. Only tasks that have guards are named.
+    Source: Airflow's documentation on setup and teardown.
+
+    Args:
+        tasks: In any order.
+
+    Raises:
+        DagDefinitionError: The tasks make no DAG.
+    """
+    setups = [task.task_id for task in tasks if task.is_setup]
+    if not setups:
+        return {}
+    order = topological_order(tasks)
+    by_id = {task.task_id: task for task in order}
+    downstream = _downstream(order)
+    before = _relatives([task.task_id for task in order], {task.task_id: task.upstream for task in order})
+    after = _relatives([task.task_id for task in reversed(order)], downstream)
+    teardowns = {setup: [down for down in downstream[setup] if by_id[down].is_teardown] for setup in setups}
+    found: dict[str, tuple[str, ...]] = {}
+    for task in order:
+        indirect = before[task.task_id] - set(task.upstream)
+        if task.is_teardown:
+            scopes = [after[upstream] for upstream in task.upstream if by_id[upstream].is_setup]
+            holding = indirect & frozenset().union(*scopes)
+        else:
+            later = after[task.task_id]
+            holding = frozenset(
+                setup
+                for setup in setups
+                if setup in indirect and (not teardowns[setup] or not later.isdisjoint(teardowns[setup]))
+            )
+        if holding:
+            found[task.task_id] = tuple(sorted(holding))
+    return found
+
+
+def _relatives(order: Sequence[str], before: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
+    """Return all that `before` leads to from each task, given an order in which these come first."""
+    found: dict[str, frozenset[str]] = {}
+    for task_id in order:
+        found[task_id] = frozenset(before[task_id]).union(*(found[relative] for relative in before[task_id]))
+    return found

@@ -22,6 +22,7 @@ from gale.core import events as e
 from gale.core.commands import Command, MoveRun, MoveTask, Notify, StopAttempt, WakeAt
 from gale.core.facts import RunStatus, TaskFacts
 from gale.core.graph import CallbackKind, DagSpec, TaskSpec
+from gale.core.graph_order import guards
 from gale.core.states import CLAIMED, FINISHED, RunState, TaskState
 from gale.core.transitions import advance, is_legal, next_run_state
 from gale.core.trigger_rules import Tally, Verdict, evaluate
@@ -35,7 +36,7 @@ _BY_WORKER: Final = (e.Succeeded, e.AttemptFailed, e.AttemptSkipped, e.Reschedul
 class _Node:
     """A task instance in its place in the graph."""
 
-    __slots__ = ("down", "exclusions", "facts", "past_met", "spec", "tally")
+    __slots__ = ("down", "exclusions", "facts", "guarded", "guards", "past_met", "spec", "tally")
 
     def __init__(self, spec: TaskSpec, facts: TaskFacts, *, past_met: bool) -> None:
         self.spec = spec
@@ -43,6 +44,9 @@ class _Node:
         self.past_met = past_met
         self.down: list[_Node] = []
         self.tally = Tally()
+        #: Setups and work further up that hold this task back beside its rule, and those that it holds back.
+        self.guards = Tally()
+        self.guarded: list[_Node] = []
         #: How many branches upstream have chosen not to run this task.
         self.exclusions = 0
 
@@ -179,8 +183,18 @@ class RunMachine:
                 node.tally.total += 1
                 node.tally.setups += upstream.spec.is_setup
                 node.tally.add(upstream.facts.state, is_setup=upstream.spec.is_setup)
+        self._link_guards()
         for node in self._nodes.values():
             self._count_exclusions(node.facts, by=1)
+
+    def _link_guards(self) -> None:
+        for task_id, guarding in guards(self.spec.tasks).items():
+            node = self._by_task.get(task_id)
+            for guard in (self._by_task.get(guard_id) for guard_id in guarding if node is not None):
+                if node is not None and guard is not None:
+                    guard.guarded.append(node)
+                    node.guards.total += 1
+                    node.guards.add(guard.facts.state, is_setup=guard.spec.is_setup)
 
     def _count_exclusions(self, branch: TaskFacts, by: int) -> None:
         for task_id in branch.not_taken:
@@ -207,9 +221,7 @@ class RunMachine:
     def _move(self, node: _Node, event: e.TaskEvent, now: datetime, out: list[Command]) -> None:
         before = node.facts
         after = advance(before, event, node.spec, now)
-        move = MoveTask(
-            cause=event.cause, run=self.status.run, before=before, after=after, event=type(event).__name__
-        )
+        move = MoveTask(cause=event.cause, run=self.status.run, before=before, after=after, event=type(event).__name__)
         out.append(move)
         self._replace(node, after, out, event.cause)
         if before.state in CLAIMED and before.token and not isinstance(event, _BY_WORKER):
@@ -231,6 +243,10 @@ class RunMachine:
                 downstream.tally.add(was, is_setup=node.spec.is_setup, by=-1)
                 downstream.tally.add(is_now, is_setup=node.spec.is_setup)
                 self._dirty.append(downstream)
+            for guarded in node.guarded:
+                guarded.guards.add(was, is_setup=node.spec.is_setup, by=-1)
+                guarded.guards.add(is_now, is_setup=node.spec.is_setup)
+                self._dirty.append(guarded)
         if is_now is TaskState.NONE:
             self._dirty.append(node)
         if is_now is TaskState.FAILED and self.spec.fail_fast:
@@ -260,7 +276,7 @@ class RunMachine:
             self._move(node, e.BranchNotTaken(ti=ti, cause=cause), now, out)
             return
         self.evaluations += 1
-        match evaluate(node.spec.trigger_rule, node.tally):
+        match evaluate(node.spec.trigger_rule, node.tally, node.guards, is_teardown=node.spec.is_teardown):
             case Verdict.RUN if node.past_met:
                 self._move(node, e.DependenciesMet(ti=ti, cause=cause), now, out)
             case Verdict.SKIP:
@@ -318,9 +334,7 @@ class RunMachine:
         out.append(MoveRun(cause=event.cause, before=before, after=after, event=type(event).__name__))
         callback = {RunState.SUCCESS: CallbackKind.SUCCESS, RunState.FAILED: CallbackKind.FAILURE}.get(state)
         if callback in self.spec.callbacks and callback is not None:
-            out.append(
-                Notify(cause=event.cause, kind="callback", event=callback.value, run=before.run, reason=reason)
-            )
+            out.append(Notify(cause=event.cause, kind="callback", event=callback.value, run=before.run, reason=reason))
 
     def _reopen(self, cause: str, now: datetime, out: list[Command]) -> None:
         if self.status.state in {RunState.SUCCESS, RunState.FAILED}:

@@ -4,6 +4,12 @@ The thirteen rules of Airflow 3 and the two older names. A rule looks at how man
 tasks there are and how those that have ended did so; it never looks at the database.
 Rules that speak of "one" fire as soon as one is there; the rest wait until all have ended,
 or until the outcome can no longer be otherwise.
+
+Sources: Airflow 3.3's documentation ("Trigger rules" under "Dags", release notes of 3.1 for
+`all_done_min_one_success`) and, where that is silent, what Airflow 3.3.2 does. Where these two
+disagree, the documentation counts: `all_done_min_one_success` runs beside a skipped task, as
+documented, while 3.3.2 skips it. Tasks that have vanished from the DAG count as ended and as
+nothing else, so that they neither fail nor block what stood behind them.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,6 +56,7 @@ class Tally:
     """How many direct upstream task instances there are, and how many ended in which way.
 
     `total` includes unfinished ones. `setups` count the upstream setup tasks among them.
+    The same counts serve for a task's guards, see `evaluate`.
     """
 
     total: int = 0
@@ -146,9 +153,7 @@ def _one_failed(t: Tally) -> Verdict:
 def _one_done(t: Tally) -> Verdict:
     if t.success or t.failed or not t.total:
         return Verdict.RUN
-    if t.done < t.total:
-        return Verdict.WAIT
-    return Verdict.UPSTREAM_FAILED if t.upstream_failed else Verdict.SKIP
+    return Verdict.SKIP if t.done == t.total else Verdict.WAIT
 
 
 def _none_failed(t: Tally) -> Verdict:
@@ -199,16 +204,27 @@ RULES: Final[Mapping[TriggerRule, Callable[[Tally], Verdict]]] = {
     TriggerRule.DUMMY: _always,
 }
 
+_UNGUARDED: Final = frozenset({TriggerRule.ALWAYS, TriggerRule.DUMMY})
 
-def evaluate(rule: TriggerRule, tally: Tally) -> Verdict:
+
+def evaluate(rule: TriggerRule, tally: Tally, guards: Tally | None = None, *, is_teardown: bool = False) -> Verdict:
     """Return what `rule` says about a task whose upstream tasks stand as `tally` counts.
 
-    A setup that did not end well holds back everything downstream of it except teardowns,
-    whatever the rule: the work would run without what it needs.
+    Args:
+        rule: The task's trigger rule.
+        tally: Its direct upstream tasks, setups among them like any other.
+        guards: Tasks further up that hold it back beside its rule (`guards` in `graph_order`). Before work: setups,
+            which must all succeed, or the work would run without what it needs. Before a teardown: the work, which
+            must have ended in whatever way, or it would lose what it needs while it runs.
+        is_teardown: Which of the two kinds of guards it has.
     """
-    if tally.setups and rule is not TriggerRule.ALL_DONE_SETUP_SUCCESS:
-        if tally.setup_bad:
-            return Verdict.UPSTREAM_FAILED
-        if tally.setup_skipped and rule is not TriggerRule.ALWAYS:
-            return Verdict.SKIP
-    return RULES[rule](tally)
+    if guards is None or not guards.total or rule in _UNGUARDED:
+        return RULES[rule](tally)
+    if is_teardown:
+        verdict = RULES[rule](tally)
+        return Verdict.WAIT if verdict is Verdict.RUN and guards.done < guards.total else verdict
+    if guards.bad:
+        return Verdict.UPSTREAM_FAILED
+    if guards.skipped:
+        return Verdict.SKIP
+    return RULES[rule](tally) if guards.done == guards.total else Verdict.WAIT
