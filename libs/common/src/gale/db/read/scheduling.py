@@ -40,6 +40,12 @@ def runs_with_ids(connection: Connection, ids: Collection[str]) -> Sequence[Row[
     return connection.execute(query).all()
 
 
+def runs_owned_by(connection: Connection, job_id: str) -> Sequence[Row[Any]]:
+    """Return the rows of the active runs that a scheduler owns."""
+    query = select(t.dag_run.c.id).where(t.dag_run.c.owner_job_id == job_id, t.dag_run.c.state.in_(_ACTIVE))
+    return runs_with_ids(connection, list(connection.execute(query).scalars()))
+
+
 def status_of(row: Any) -> RunStatus:
     """Return a run's row as the core sees it."""
     return RunStatus(
@@ -154,10 +160,13 @@ def newest_outcomes(connection: Connection, dag_id: str, count: int) -> list[str
 
 
 def due_dags(connection: Connection, now: datetime, limit: int) -> Sequence[Row[Any]]:
-    """Return DAGs whose next run is due, the longest overdue first."""
+    """Return DAGs whose next run is due, the longest overdue first.
+
+    A DAG whose file has an import error goes on with its last good version.
+    """
     query = (
         select(t.dag)
-        .where(t.dag.c.next_run_after <= now, ~t.dag.c.is_paused, t.dag.c.is_active, ~t.dag.c.has_import_errors)
+        .where(t.dag.c.next_run_after <= now, ~t.dag.c.is_paused, t.dag.c.is_active)
         .order_by(t.dag.c.next_run_after)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -232,6 +241,15 @@ def lost_attempts(connection: Connection, runs: Collection[str], now: datetime) 
         table.c.run.in_(list(runs)),
         table.c.state.in_(_CLAIMED),
         (table.c.lease_until < now) | table.c.job_id.in_(dead) | table.c.job_id.is_(None),
+    )
+    return connection.execute(query).all()
+
+
+def claims_of(connection: Connection, job_id: str) -> Sequence[Row[Any]]:
+    """Return the attempts that a process has claimed and that have not ended."""
+    table = t.task_instance
+    query = select(table.c.id, table.c.run, table.c.token).where(
+        table.c.job_id == job_id, table.c.state.in_(_CLAIMED)
     )
     return connection.execute(query).all()
 

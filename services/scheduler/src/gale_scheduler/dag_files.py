@@ -1,0 +1,163 @@
+"""Reads the DAG folder: every file in a child process with a time limit, what comes back as JSON.
+
+The folder is scanned on every tenth loop and when the file system reports a change. A file is
+read again when it has changed, or when `min_file_process_interval` has passed since the last
+reading (DAG files may look at more than their own text).
+
+A broken file gives an import error and nothing else: its DAGs keep their last good version. A DAG
+is taken off the list only when a reading without errors, or a complete scan, proves it absent.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine
+
+from gale.authoring.discovery import list_dag_files
+from gale.clock import Clock
+from gale.db.engine import writing
+from gale.errors import GaleError
+from gale.runtime.client import ParseRequest, ParseResult, ZygoteClient
+from gale_scheduler.dag_store import DagStore
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingOptions:
+    """How files are read: `dagbag_import_timeout`, `parsing_processes`, `min_file_process_interval`."""
+
+    timeout_seconds: float = 30.0
+    processes: int = 2
+    min_interval_seconds: float = 30.0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a file: its signature when it was read last, and when that was."""
+
+    signature: tuple[int, int]
+    read_at: float
+
+
+class DagFiles:
+    """Keeps the database's DAGs in step with the files.
+
+    Args:
+        engine: The database.
+        zygote: Where files are read.
+        store: Writes what was read.
+        clock: For the age of readings.
+        folders: The DAG folder first, then others such as the shipped examples.
+        options: Time limit, number of parallel readers, seconds between readings of the same file.
+        on_change: Called after a change of any DAG was committed.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        zygote: ZygoteClient,
+        store: DagStore,
+        clock: Clock,
+        *,
+        folders: Iterable[Path],
+        options: ReadingOptions,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._zygote = zygote
+        self._store = store
+        self._clock = clock
+        self._folders = list(folders)
+        self._options = options
+        self._on_change = on_change
+        self._known: dict[Path, _Known] = {}
+        self._queue: deque[Path] = deque()
+        self._reading: dict[Path, tuple[int, int]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether files wait to be read or are being read."""
+        return bool(self._queue or self._reading)
+
+    def scan(self) -> None:
+        """Look at all folders: queue what is new or changed, take off the list what is gone."""
+        present: dict[Path, Path] = {}
+        for folder in self._folders:
+            present.update(dict.fromkeys(list_dag_files(folder), folder))
+        now = self._clock.monotonic()
+        for path in present:
+            signature = _signature(path)
+            known = self._known.get(path)
+            stale = known is None or known.signature != signature or self._is_old(known, now)
+            if signature is not None and stale and path not in self._reading and path not in self._queue:
+                self._queue.append(path)
+        self._forget_vanished(frozenset(present))
+        self._start_reading()
+
+    def _is_old(self, known: _Known, now: float) -> bool:
+        return now - known.read_at >= self._options.min_interval_seconds
+
+    def _forget_vanished(self, present: frozenset[Path]) -> None:
+        for path in [path for path in self._known if path not in present]:
+            del self._known[path]
+        with writing(self._engine) as connection:
+            vanished = self._store.retire_missing(connection, present, self._now())
+        if vanished:
+            log.info("dag.gone", dag_ids=vanished)
+            self._on_change()
+
+    def _now(self) -> datetime:
+        return self._clock.now()
+
+    def _start_reading(self) -> None:
+        while self._queue and len(self._reading) < self._options.processes:
+            path = self._queue.popleft()
+            signature = _signature(path)
+            if signature is None:
+                continue
+            self._reading[path] = signature
+            request = ParseRequest(
+                path=path, timeout_seconds=self._options.timeout_seconds, dags_folder=self._folder_of(path)
+            )
+            self._zygote.parse(request, self._finish)
+
+    def _folder_of(self, path: Path) -> Path:
+        return next((folder for folder in self._folders if path.is_relative_to(folder)), path.parent)
+
+    def _finish(self, result: ParseResult) -> None:
+        path = Path(result.path)
+        signature = self._reading.pop(path, None)
+        if signature is not None:
+            self._known[path] = _Known(signature, self._clock.monotonic())
+        try:
+            with writing(self._engine) as connection:
+                changed = self._store.save(connection, result, self._now())
+        except GaleError as error:
+            self._known.pop(path, None)
+            log.error("dag_file.not_stored", file=str(path), error=str(error), next="it is read again at the next scan")
+        else:
+            log.info(
+                "dag_file.read",
+                file=str(path),
+                dags=len(result.specs),
+                errors=len(result.errors),
+                seconds=round(result.seconds, 3),
+                changed=changed,
+            )
+            if changed:
+                self._on_change()
+        self._start_reading()
+
+
+def _signature(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written; None if it cannot be looked at."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size

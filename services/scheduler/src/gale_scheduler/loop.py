@@ -1,0 +1,433 @@
+"""The scheduler's loop: one thread, one selector, one transaction a round.
+
+A round takes everything that has happened since the last one (ended attempts, elapsed delays,
+users' requests, new runs), asks the machines what follows, grants the free slots, writes all of
+it in one commit, and only then starts and stops processes. Nothing is done per task that can be
+done per batch; nothing waits for a timer that can be woken.
+
+Beside the rounds run chores at their own pace: looking for changes that others made, the
+sweep of each second, and the loop of the notes with its heartbeat, whose every tenth turn scans
+the DAG folder.
+"""
+
+import selectors
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from gale.clock import Clock
+from gale.core import events as e
+from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
+from gale.core.commands import Command, StopAttempt
+from gale.core.ports import Executor
+from gale.core.states import RunState
+from gale.db.apply import Applied, Writer, apply, store_results
+from gale.db.engine import reading, writing
+from gale.db.lease import adopt_runs
+from gale.db.read import scheduling as ask
+from gale.errors import GaleError, StoreError
+from gale_scheduler.book import OwnedRun, RunBook
+from gale_scheduler.dag_files import DagFiles
+from gale_scheduler.due_runs import create_due_runs
+from gale_scheduler.job import SchedulerJob
+from gale_scheduler.notices import Notices
+from gale_scheduler.relay import Grants, Relay
+from gale_scheduler.rescuer import Rescuer
+from gale_scheduler.user_requests import UserRequests
+
+log = structlog.get_logger()
+
+#: How often the database is asked whether others have changed anything.
+LOOK_SECONDS: Final = 0.1
+SWEEP_SECONDS: Final = 1.0
+#: The DAG folder is scanned on every tenth loop (the notes).
+LOOPS_PER_SCAN: Final = 10
+#: How many runs are taken in one round.
+ADOPT_AT_ONCE: Final = 200
+_ENDED_RUN: Final = frozenset({RunState.SUCCESS, RunState.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the loop drives; wired in `__main__`."""
+
+    engine: Engine
+    clock: Clock
+    selector: selectors.BaseSelector
+    executor: Executor
+    job: SchedulerJob
+    book: RunBook
+    relay: Relay
+    rescuer: Rescuer
+    requests: UserRequests
+    dag_files: DagFiles
+    notices: Notices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often things are done: `scheduler_heartbeat_sec` and friends of `[scheduler]`."""
+
+    heartbeat_seconds: float = 5.0
+    runs_per_loop: int = 10
+    #: End after this many loops; -1 = never (`num_runs`).
+    max_loops: int = -1
+    shutdown_seconds: float = 10.0
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one round gathers before it is written."""
+
+    writer: Writer
+    looked: bool = False
+    commands: list[Command] = field(default_factory=list)
+    results: list[tuple[AttemptEnded, Any]] = field(default_factory=list)
+    grants: Grants = field(default_factory=Grants)
+    applied: Applied = field(default_factory=Applied)
+
+
+class SchedulerLoop:
+    """Turns rounds until it is told to stop."""
+
+    def __init__(self, parts: Parts, pace: Pace) -> None:
+        self._p = parts
+        self._pace = pace
+        self._ended: list[AttemptEnded] = []
+        self._must_look = True
+        self._must_rebuild = False
+        self._stop_reason = ""
+        self._mark: int | None = None
+        self._loops = 0
+        now = parts.clock.monotonic()
+        self._next_look = self._next_sweep = self._next_loop = now
+
+    # --- from outside ----------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Have the next round look for what others changed in the database."""
+        self._must_look = True
+
+    def stop(self, reason: str) -> None:
+        """End after the current round."""
+        self._stop_reason = self._stop_reason or reason
+
+    def run(self) -> str:
+        """Turn rounds until stopped; return the reason. Runs and attempts are handed back cleanly."""
+        p = self._p
+        with writing(p.engine) as connection:
+            p.job.open(connection, p.clock.now())
+        log.info("scheduler.start", job_id=p.job.id, executor=type(p.executor).__name__, slots=p.executor.slots)
+        state = "failed"
+        try:
+            p.dag_files.scan()
+            while not self._stop_reason:
+                self._turn()
+            state = "success"
+        finally:
+            self._close(state)
+        return self._stop_reason
+
+    def _turn(self) -> None:
+        for key, _ in self._p.selector.select(self._patience()):
+            key.data()
+        self._p.executor.tick()
+        try:
+            self._chores()
+            self._round()
+        except StoreError as error:
+            # The rows are the truth and memory may be ahead of them: start from the rows again.
+            log.error("database.error", error=str(error), next="waits a second, then goes on from the rows")
+            self._p.book.drop_all()
+            self._must_rebuild = True
+            self._must_look = True
+            time.sleep(SWEEP_SECONDS)
+        self._guard_lease()
+
+    def _patience(self) -> float:
+        """Return for how many seconds there is nothing to do unless something happens."""
+        p = self._p
+        if self._must_look or self._ended:
+            return 0.0
+        now = p.clock.monotonic()
+        waits = [self._next_look - now]
+        deadline = p.executor.next_deadline()
+        if deadline is not None:
+            waits.append(deadline - now)
+        due = p.book.next_due()
+        if due is not None:
+            waits.append((due - p.clock.now()).total_seconds())
+        return max(0.0, min(waits))
+
+    # --- chores ----------------------------------------------------------------------------------
+
+    def _chores(self) -> None:
+        now = self._p.clock.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._notice_changes()
+        if now >= self._next_loop:
+            self._next_loop = now + self._pace.heartbeat_seconds
+            self._beat()
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_SECONDS
+            self._must_look = True
+            self._p.relay.recount()
+
+    def _notice_changes(self) -> None:
+        with reading(self._p.engine) as connection:
+            mark = ask.change_mark(connection)
+        if mark != self._mark:
+            self._mark = mark
+            self._must_look = True
+
+    def _beat(self) -> None:
+        """One loop of the notes: heartbeat, the word that ends the process, every tenth time the scan."""
+        p = self._p
+        with writing(p.engine) as connection:
+            now = p.clock.now()
+            state = p.job.renew(connection, now)
+            if p.rescuer.bury(connection, self._writer(now)):
+                self._must_look = True
+        if state == "shutdown":
+            self.stop("its job row was set to shutdown")
+        elif state == "lost":
+            self.stop("its job row says that it is dead")
+        self._loops += 1
+        if self._loops % LOOPS_PER_SCAN == 0:
+            p.dag_files.scan()
+        if 0 < self._pace.max_loops <= self._loops:
+            self.stop(f"num_runs: {self._loops} loops are done")
+
+    def _guard_lease(self) -> None:
+        if self._p.job.must_stop_work and self._p.executor.running():
+            log.error("lease.ending", next="all attempts are stopped, because others may start them again")
+            for ti, token in self._p.executor.running():
+                self._p.executor.stop(ti, token, "The scheduler could not renew its lease in the database")
+
+    # --- rounds ----------------------------------------------------------------------------------
+
+    def _writer(self, now: datetime) -> Writer:
+        return Writer(actor=self._p.job.actor, now=now, job_id=self._p.job.id)
+
+    def _round(self) -> None:
+        p = self._p
+        self._ended += p.notices.keep_own(p.executor.ended())
+        now = p.clock.now()
+        due = p.book.next_due()
+        has_work = self._must_look or self._ended or (due is not None and due <= now)
+        can_grant = p.book.ledger.wanted() and p.executor.open_slots() > 0
+        if not has_work and not can_grant:
+            return
+        must_look, self._must_look = self._must_look, False
+        this = _Round(writer=self._writer(now), looked=must_look)
+        with writing(p.engine) as connection:
+            if must_look:
+                self._look_around(connection, this)
+            self._take_ends(this)
+            this.commands += p.book.due(now)
+            this.grants = p.relay.grant(connection, now)
+            this.commands += this.grants.commands
+            this.applied = apply(connection, this.commands, this.writer)
+            store_results(connection, self._accepted(this), now)
+        self._ended.clear()
+        self._after_commit(this)
+
+    def _look_around(self, connection: Connection, this: _Round) -> None:
+        """Take in what others have done: pools, pauses, new versions, requests, runs."""
+        p, writer = self._p, this.writer
+        p.book.ledger.set_pools(ask.pools(connection))
+        p.book.set_paused(ask.paused_dags(connection))
+        self._rebuild_outdated(connection, this)
+        this.commands += p.requests.act(connection, writer)
+        create_due_runs(
+            connection, writer, limit=self._pace.runs_per_loop, max_active_runs=p.book.max_active_runs
+        )
+        ids = adopt_runs(connection, p.job.id, writer.now, ADOPT_AT_ONCE)
+        if ids:
+            this.commands += p.book.load(connection, ask.runs_with_ids(connection, ids), writer)
+        this.commands += p.rescuer.rescue(connection, writer)
+        this.commands += p.book.sweep_past(connection, writer.now)
+        this.commands += self._start_queued(connection, writer.now)
+        p.notices.look(connection, writer.now)
+
+    def _rebuild_outdated(self, connection: Connection, this: _Round) -> None:
+        """Build machines again whose DAG has a new version; after a lost transaction, all that are ours."""
+        p = self._p
+        if self._must_rebuild:
+            self._must_rebuild = False
+            rows = ask.runs_owned_by(connection, p.job.id)
+            this.commands += p.book.load(connection, rows, this.writer)
+            this.commands += self._give_up_unstarted(connection, this.writer.now)
+            return
+        newest = ask.newest_versions(connection, {owned.spec.dag_id for owned in p.book.runs.values()})
+        outdated = [
+            run for run, owned in p.book.runs.items() if newest.get(owned.spec.dag_id) != owned.row.newest_version
+        ]
+        if outdated:
+            this.commands += p.book.load(connection, ask.runs_with_ids(connection, outdated), this.writer)
+
+    def _give_up_unstarted(self, connection: Connection, now: datetime) -> list[Command]:
+        """A commit that seemed to fail may have been durable: its claims are ours, but were never started."""
+        p = self._p
+        alive = {token for _, token in p.executor.running()} | {end.token for end in self._ended}
+        commands: list[Command] = []
+        for row in ask.claims_of(connection, p.job.id):
+            owned = p.book.run_of(row.id)
+            if owned is None or row.token in alive:
+                continue
+            reason = "The database failed before the attempt was started"
+            event = e.HeartbeatLost(ti=row.id, token=row.token, reason=reason, cause=f"unstarted:{row.token[:8]}")
+            commands += p.book.handle(row.run, event, now)
+        return commands
+
+    def _start_queued(self, connection: Connection, now: datetime) -> list[Command]:
+        """Start queued runs, oldest first, as far as `max_active_runs` of their DAG allows."""
+        book = self._p.book
+        queued = [owned for owned in book.runs.values() if owned.machine.status.state is RunState.QUEUED]
+        if not queued:
+            return []
+        ask.take_grant_lock(connection, self._p.job.id)
+        self._p.relay.recount()
+        running = dict(ask.running_runs_by_dag(connection, {owned.spec.dag_id for owned in queued}))
+        commands: list[Command] = []
+        for owned in sorted(queued, key=lambda owned: (owned.row.logical_date or owned.row.run_after, owned.row.id)):
+            dag_id = owned.spec.dag_id
+            limit = owned.spec.max_active_runs or book.max_active_runs
+            if running.get(dag_id, 0) < limit:
+                running[dag_id] = running.get(dag_id, 0) + 1
+                event = e.RunStarted(cause=f"start:{owned.row.run_id}")
+                commands += book.handle(owned.row.id, event, now)
+        return commands
+
+    def _take_ends(self, this: _Round) -> None:
+        for end in self._ended:
+            owned = self._p.book.run_of(end.ti)
+            facts = owned.machine.facts(end.ti) if owned is not None else None
+            if owned is None or facts is None or facts.token != end.token:
+                # Cleared, marked or given up meanwhile: the row has moved on without this attempt.
+                log.info("task.late_end", ti=end.ti, outcome=end.outcome.value, reason=end.reason)
+                continue
+            cause = f"end:{end.token[:8]}"
+            this.commands += self._p.book.handle(owned.row.id, event_of(end, cause), this.writer.now)
+            this.results.append((end, _keys(owned, end)))
+
+    def _accepted(self, this: _Round) -> list[tuple[AttemptEnded, Any]]:
+        lost = {move.before.ti for move in this.applied.lost}
+        return [(end, keys) for end, keys in this.results if end.ti not in lost]
+
+    def _after_commit(self, this: _Round) -> None:
+        p = self._p
+        self._handle_lost(this.applied)
+        lost = {move.before.ti for move in this.applied.lost}
+        orders: list[AttemptOrder] = [order for order in this.grants.orders if order.ti not in lost]
+        if orders:
+            p.executor.start(orders)
+        for command in this.commands:
+            if isinstance(command, StopAttempt):
+                p.executor.stop(command.ti, command.token, command.reason)
+        _log_moves(this.applied)
+        p.notices.start()
+        if this.looked or any(move.after.state in _ENDED_RUN for move in this.applied.moved_runs):
+            self._must_look = bool(p.book.drop_finished()) or self._must_look
+
+    def _handle_lost(self, applied: Applied) -> None:
+        """Somebody else moved a row of ours: drop what we believed about its run and read it again."""
+        runs = {move.run for move in applied.lost} | {move.before.run for move in applied.lost_runs}
+        for move in applied.lost:
+            log.info("task.lost_race", ti=move.before.ti, task_id=move.before.task_id, event_name=move.event)
+        if runs:
+            self._p.book.drop(runs)
+            self._must_rebuild = True
+            self._must_look = True
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _close(self, state: str) -> None:
+        """Stop what runs, record how it ended, give up the runs."""
+        p = self._p
+        log.info("scheduler.stop", reason=self._stop_reason, running=len(p.executor.running()))
+        self._ended += p.notices.keep_own(p.executor.shutdown(self._pace.shutdown_seconds))
+        try:
+            if not p.job.must_stop_work:
+                self._must_look = False
+                self._give_back()
+            with writing(p.engine) as connection:
+                p.job.close(connection, state=state, now=p.clock.now())
+        except GaleError as error:
+            log.error("scheduler.not_closed", error=str(error), next="its lease ends by itself")
+        p.notices.close()
+
+    def _give_back(self) -> None:
+        """Attempts that were stopped because the scheduler stops are no failures of their tasks."""
+        self._ended = [
+            end if end.outcome is Outcome.SUCCESS else _as_lost(end, "The scheduler was stopped") for end in self._ended
+        ]
+        this = _Round(writer=self._writer(self._p.clock.now()))
+        with writing(self._p.engine) as connection:
+            self._take_ends(this)
+            this.applied = apply(connection, this.commands, this.writer)
+            store_results(connection, self._accepted(this), this.writer.now)
+
+
+def _as_lost(end: AttemptEnded, reason: str) -> AttemptEnded:
+    return AttemptEnded(ti=end.ti, token=end.token, outcome=Outcome.LOST, reason=reason, pid=end.pid)
+
+
+def event_of(end: AttemptEnded, cause: str) -> e.TaskEvent:
+    """Return the event that the end of an attempt is."""
+    match end.outcome:
+        case Outcome.SUCCESS:
+            return e.Succeeded(ti=end.ti, token=end.token, not_taken=end.not_taken, cause=cause)
+        case Outcome.SKIPPED:
+            return e.AttemptSkipped(ti=end.ti, token=end.token, cause=cause)
+        case Outcome.RESCHEDULED if end.due_at is not None:
+            return e.Rescheduled(ti=end.ti, token=end.token, due_at=end.due_at, cause=cause)
+        case Outcome.LOST:
+            return e.HeartbeatLost(ti=end.ti, token=end.token, reason=end.reason, cause=cause)
+        case _:
+            final = end.outcome is Outcome.FAILED_FINAL
+            return e.AttemptFailed(ti=end.ti, token=end.token, reason=end.reason, final=final, cause=cause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+
+def _keys(owned: OwnedRun, end: AttemptEnded) -> _Keys:
+    facts = owned.machine.facts(end.ti)
+    return _Keys(owned.row.dag_id, owned.row.run_id, facts.task_id, facts.map_index)
+
+
+def _log_moves(applied: Applied) -> None:
+    for move in applied.moved_runs:
+        log.info(
+            f"run.{move.after.state.value}", dag_id=move.after.dag_id, run_id=move.after.run_id, cause=move.cause
+        )
+    for task in applied.moved:
+        if task.after.state.value in {"failed", "up_for_retry"}:
+            log.warning(
+                f"task.{task.after.state.value}",
+                task_id=task.after.task_id,
+                run=task.run,
+                attempt=task.after.try_number,
+                reason=task.after.reason,
+                cause=task.cause,
+            )
+
+
+def stop_on_signals(loop: SchedulerLoop, install: Callable[[int, Any], Any] = signal.signal) -> None:
+    """Have SIGTERM and SIGINT end the loop after its round."""
+    names: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)
+    for number in names:
+        install(number, lambda got, _frame: loop.stop(f"it got {signal.Signals(got).name}"))
