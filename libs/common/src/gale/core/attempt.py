@@ -27,6 +27,7 @@ class RunFacts:
     conf: Mapping[str, Any] = field(default_factory=dict)
     #: Of the last earlier scheduled run that succeeded, for `prev_…_success` in templates.
     prev_success_start: datetime | None = None
+    prev_success_end: datetime | None = None
     prev_success_interval_start: datetime | None = None
     prev_success_interval_end: datetime | None = None
 
