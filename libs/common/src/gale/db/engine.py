@@ -162,7 +162,8 @@ def told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        if isinstance(error, exc.OperationalError) or error.connection_invalidated:
+        # A plain DatabaseError is SQLite's word for a file that is something else.
+        if isinstance(error, exc.OperationalError) or error.connection_invalidated or type(error) is exc.DatabaseError:
             raise explain(engine, error) from error
         raise
 
@@ -196,6 +197,11 @@ def explain(engine: Engine, error: exc.DBAPIError) -> StoreError:
     if "unable to open" in said or _code(error) in _UNREACHABLE_MYSQL:
         return StoreUnreachable(
             f"The database {where} cannot be reached ({said}). Check that it runs and that sql_alchemy_conn names it."
+        )
+    if "not a database" in said or "malformed" in said:
+        return StoreError(
+            f"The file of {where} is damaged or no SQLite database ({said}). "
+            "Restore it from a copy, or name another file in [database] sql_alchemy_conn."
         )
     return StoreError(f"The database {where} refused a statement: {said}")
 

@@ -77,14 +77,14 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def _ascii(length: int) -> String:
+def ascii_text(length: int) -> String:
     """Text whose equality is equality of bytes, on every database."""
     return String(length).with_variant(
         mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
     )
 
 
-def _exact(length: int) -> String:
+def exact_text(length: int) -> String:
     """Text in any script that is only equal to itself: `Key`, `key` and `kéy` are three keys."""
     return String(length).with_variant(
         mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
@@ -97,10 +97,10 @@ LongBlob: Final = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb
 #: An autoincrementing key; SQLite increments only INTEGER.
 Serial: Final = BigInteger().with_variant(Integer(), "sqlite")
 #: dag_id, task_id, run_id, pool, queue, group id: checked by `gale.core.ids`.
-Id: Final = _ascii(250)
+Id: Final = ascii_text(250)
 #: Ids that the program makes: 32 hex digits, ordered by time.
-Key: Final = _ascii(32)
-Word: Final = _ascii(32)
+Key: Final = ascii_text(32)
+Word: Final = ascii_text(32)
 
 
 def _table(name: str, *columns: Any) -> Table:
@@ -155,7 +155,7 @@ dag = _table(
 dag_tag = _table(
     "dag_tag",
     Column("dag_id", Id, ForeignKey("dag.dag_id", ondelete="CASCADE"), primary_key=True),
-    Column("name", _exact(100), primary_key=True),
+    Column("name", exact_text(100), primary_key=True),
 )
 
 #: What a DAG file said, each time it said something new.
@@ -164,9 +164,9 @@ dag_version = _table(
     Column("id", Key, primary_key=True),
     Column("dag_id", Id, nullable=False),
     Column("version_number", Integer, nullable=False),
-    Column("digest", _ascii(64), nullable=False),
+    Column("digest", ascii_text(64), nullable=False),
     Column("data", LongText, nullable=False),  # DagSpec as JSON
-    Column("source_digest", _ascii(64), nullable=False),
+    Column("source_digest", ascii_text(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("dag_id", "version_number"),
 )
@@ -174,14 +174,14 @@ dag_version = _table(
 #: The text of DAG files, kept once per content.
 dag_source = _table(
     "dag_source",
-    Column("digest", _ascii(64), primary_key=True),
+    Column("digest", ascii_text(64), primary_key=True),
     Column("content", LongText, nullable=False),
 )
 
 import_error = _table(
     "import_error",
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("filename", _exact(700), nullable=False, unique=True),
+    Column("filename", exact_text(700), nullable=False, unique=True),
     Column("stacktrace", LongText, nullable=False),
     Column("timestamp", Instant, nullable=False),
 )
@@ -332,14 +332,14 @@ xcom = _table(
     Column("run_id", Id, primary_key=True),
     Column("task_id", Id, primary_key=True),
     Column("map_index", Integer, primary_key=True, default=-1),
-    Column("key", _ascii(250), primary_key=True),
+    Column("key", ascii_text(250), primary_key=True),
     Column("value", LongText, nullable=False),  # JSON
     Column("timestamp", Instant, nullable=False),
 )
 
 variable = _table(
     "variable",
-    Column("key", _exact(250), primary_key=True),
+    Column("key", exact_text(250), primary_key=True),
     Column("value", LongText, nullable=False),
     Column("is_encrypted", Boolean, nullable=False, default=True),
     Column("description", LongText),
@@ -347,7 +347,7 @@ variable = _table(
 
 connection = _table(
     "connection",
-    Column("conn_id", _exact(250), primary_key=True),
+    Column("conn_id", exact_text(250), primary_key=True),
     Column("conn_type", String(500), nullable=False),
     Column("description", LongText),
     Column("host", String(500)),
@@ -379,7 +379,7 @@ grant_lock = _table(
 user = _table(
     "user",
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("username", _exact(250), nullable=False, unique=True),
+    Column("username", exact_text(250), nullable=False, unique=True),
     Column("email", String(500), nullable=False, default=""),
     Column("first_name", String(250), nullable=False, default=""),
     Column("last_name", String(250), nullable=False, default=""),
@@ -394,9 +394,9 @@ user = _table(
 
 web_session = _table(
     "web_session",
-    Column("id", _ascii(64), primary_key=True),  # SHA-256 of the cookie's value
+    Column("id", ascii_text(64), primary_key=True),  # SHA-256 of the cookie's value
     Column("user_id", Serial, ForeignKey("user.id", ondelete="CASCADE"), nullable=False),
-    Column("csrf_token", _ascii(64), nullable=False),
+    Column("csrf_token", ascii_text(64), nullable=False),
     #: The user's session_epoch at login: a session of an older epoch is void.
     Column("epoch", Integer, nullable=False, default=0),
     Column("created_at", Instant, nullable=False),
@@ -405,7 +405,7 @@ web_session = _table(
 
 revoked_token = _table(
     "revoked_token",
-    Column("jti", _ascii(64), primary_key=True),
+    Column("jti", ascii_text(64), primary_key=True),
     Column("expires_at", Instant, nullable=False, index=True),
 )
 
