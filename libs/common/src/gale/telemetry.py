@@ -1,0 +1,75 @@
+"""What services say about themselves: log lines with names, counters with names.
+
+A log event is `noun.verb` with fields beside it, so that a search finds all of a kind. Where
+Airflow has a metric for the same thing, the metric has Airflow's name.
+"""
+
+import logging
+import sys
+from typing import Any, Final, TextIO
+
+import structlog
+
+# --- log events of the frame; parts name their own in the same form ---------------------------------
+
+SERVICE_START: Final = "service.start"
+SERVICE_STOP: Final = "service.stop"
+SERVICE_REFUSED: Final = "service.refused"
+SERVICE_CRASHED: Final = "service.crashed"
+SETTING_NOTE: Final = "setting.note"
+
+#: Libraries that log what our own lines say better.
+_QUIET: Final = {
+    "alembic": logging.WARNING,
+    "watchfiles": logging.WARNING,
+    "sqlalchemy.engine": logging.WARNING,
+    "urllib3": logging.WARNING,
+}
+
+
+def configure_logging(*, level: str = "INFO", json_lines: bool = False, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's log lines to one stream, in one form.
+
+    Args:
+        level: Least important level that is shown.
+        json_lines: One JSON object a line instead of text.
+        stream: Default: standard error.
+    """
+    target = stream or sys.stderr
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if json_lines
+        else structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=0, sort_keys=False)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([structlog.processors.format_exc_info] if json_lines else []),
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name, quiet in _QUIET.items():
+        logging.getLogger(name).setLevel(max(quiet, logging.getLevelName(level)))
+
+
+def bind(**fields: Any) -> None:
+    """Add fields to every log line of this process from now on, such as the service's name."""
+    structlog.contextvars.bind_contextvars(**fields)

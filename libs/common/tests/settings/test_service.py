@@ -1,0 +1,67 @@
+"""The frame of services: what it logs and with what it ends."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from gale.errors import StoreLocked
+from gale.service import EXIT_CRASHED, run_service
+from gale.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield Settings.load(tmp_path, {"GALE__LOGGING__JSON_LOGS": "True", "GALE__CORE__DAG_CONCURRENCY": "3"})
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_service_that_ends_well_says_why_and_exits_with_zero(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_service("scheduler", settings, lambda: "it was told to") == 0
+    start, note, stop = logged(capsys)
+    assert (start["event"], start["service"]) == ("service.start", "scheduler")
+    assert "max_active_tasks_per_dag" in note["note"]
+    assert (stop["event"], stop["reason"]) == ("service.stop", "it was told to")
+
+
+def test_a_refusal_is_one_line_without_a_traceback_and_has_its_exit_code(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> str:
+        raise StoreLocked("The database is locked. Unlock it.")
+
+    assert run_service("scheduler", settings, refuse) == 3
+    last = logged(capsys)[-1]
+    assert (last["event"], last["error"]) == ("service.refused", "The database is locked. Unlock it.")
+    assert "exception" not in last
+
+
+def test_a_bug_is_logged_with_its_traceback_once(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    def crash() -> str:
+        return str(1 // 0)
+
+    assert run_service("scheduler", settings, crash) == EXIT_CRASHED
+    last = logged(capsys)[-1]
+    assert last["event"] == "service.crashed"
+    assert "ZeroDivisionError" in last["exception"]
+
+
+def test_an_interrupt_is_an_ordinary_end(settings: Settings) -> None:
+    def interrupt() -> str:
+        raise KeyboardInterrupt
+
+    assert run_service("webserver", settings, interrupt) == 0
