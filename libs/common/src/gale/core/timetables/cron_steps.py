@@ -77,8 +77,7 @@ def split_fields(expression: str) -> tuple[str, ...]:
     if len(fields) not in _FIELD_COUNTS:
         message = (
             f"The schedule {expression!r} has {len(fields)} fields; a cron expression has five (minute, hour, "
-            "day of the month, month, day of the week), and may have a sixth for seconds and a seventh for years at the "
-            "end. Write for example '30 2 * * *' for half past two each night, or '@daily'."
+            "day of the month, month, day of the week), and may have a sixth for seconds and a seventh for years. Write for example '30 2 * * *' for half past two each night, or '@daily'."
         )
         raise DagDefinitionError(message)
     return fields
@@ -184,8 +183,10 @@ class CronSteps:
             found = stretch.instant(wall)
             if found < stretch.end:
                 return found
-            stretch = self._zone.stretch(stretch.end)
-            wall = self._next_wall(stretch.wall(stretch.start) - _SECOND)
+            # Stretches also end where a year does, and the next one then begins before that: go on from here.
+            here = stretch.end
+            stretch = self._zone.stretch(here)
+            wall = self._next_wall(stretch.wall(here) - _SECOND)
         return None
 
     def _passing_until(self, instant: datetime) -> datetime | None:
@@ -197,8 +198,9 @@ class CronSteps:
                 return found
             if stretch.start <= _FIRST:
                 return None
-            stretch = self._zone.stretch(stretch.start - _SECOND)
-            wall = self._last_wall(stretch.wall(stretch.end) - _SECOND)
+            here = stretch.start - _SECOND
+            stretch = self._zone.stretch(here)
+            wall = self._last_wall(stretch.wall(here))
         return None
 
     # --- the calendar: wall times that match, without a zone ---
