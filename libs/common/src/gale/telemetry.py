@@ -44,7 +44,13 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False, stream: 
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if json_lines
-        else structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=0, sort_keys=False)
+        else structlog.dev.ConsoleRenderer(
+            colors=target.isatty(),
+            pad_event_to=0,
+            sort_keys=False,
+            # The default one (rich) prints local variables: settings with their secrets among them.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
