@@ -1,0 +1,1 @@
+"""Gale's webserver: the REST API, the login and the web page."""

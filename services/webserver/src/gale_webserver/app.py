@@ -1,0 +1,111 @@
+"""The application: what is made once at start, and every group of routes."""
+
+import secrets
+from typing import Final
+
+from flask import Flask
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from gale.clock import Clock
+from gale.errors import ConfigError
+from gale.secrets import FernetBox
+from gale.settings import Settings
+from gale_webserver import headers, pages, problems
+from gale_webserver.api import dags, runs
+from gale_webserver.auth import guard, login
+from gale_webserver.auth.throttle import Throttle
+from gale_webserver.auth.tokens import Tokens
+from gale_webserver.context import EXTENSION, Services
+from gale_webserver.routing import Routes
+from gale_webserver.ui import dags as ui_dags
+from gale_webserver.ui import grid as ui_grid
+from gale_webserver.ui import logs as ui_logs
+from gale_webserver.ui import why as ui_why
+
+#: Bodies are JSON: forms and uploads are not taken at all.
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+MIN_SECRET_LENGTH: Final = 16
+#: Values that stand in guides and images, so that everybody knows them.
+_KNOWN_SECRETS: Final = frozenset(
+    {"temporary_key", "secret", "secret_key", "changeme", "change_me", "cannot_be_empty", "airflow", "gale", "password"}
+)
+
+ROUTES: Final[tuple[Routes, ...]] = (
+    login.routes,
+    ui_dags.routes,
+    ui_grid.routes,
+    ui_logs.routes,
+    ui_why.routes,
+    dags.routes,
+    runs.routes,
+)
+
+
+def check_settings(settings: Settings) -> str:
+    """Return the secret that signs tokens.
+
+    Raises:
+        ConfigError: It is missing, short or known to everybody.
+    """
+    secret = settings.api_auth.jwt_secret or settings.webserver.secret_key
+    name = "[api_auth] jwt_secret" if settings.api_auth.jwt_secret else "[webserver] secret_key"
+    advice = (
+        f"Put a random one of at least {MIN_SECRET_LENGTH} characters there, for instance {secrets.token_urlsafe(32)}, "
+        "the same on every webserver."
+    )
+    if not secret:
+        raise ConfigError(f"{name} is empty, so anybody could sign tokens. {advice}")
+    if secret.lower() in _KNOWN_SECRETS or len(set(secret)) < 4:  # noqa: PLR2004 - "aaaa…" is no secret
+        raise ConfigError(f"{name} is a value that everybody knows, so anybody could sign tokens. {advice}")
+    if len(secret) < MIN_SECRET_LENGTH:
+        raise ConfigError(f"{name} has {len(secret)} characters, so it can be guessed. {advice}")
+    return secret
+
+
+def create_app(settings: Settings, engine: Engine, clock: Clock) -> Flask:
+    """Make the application.
+
+    Raises:
+        ConfigError: A setting would leave the door open.
+    """
+    secret = check_settings(settings)
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=0,
+        MAX_FORM_PARTS=0,
+        PROPAGATE_EXCEPTIONS=False,
+        DEBUG=False,
+        TESTING=False,
+    )
+    auth = settings.api_auth
+    app.extensions[EXTENSION] = Services(
+        settings=settings,
+        engine=engine,
+        clock=clock,
+        box=FernetBox(settings.core.fernet_key),
+        tokens=Tokens(
+            secret=secret,
+            issuer=auth.jwt_issuer,
+            audience=auth.jwt_audience,
+            lifetime_seconds=auth.jwt_expiration_time,
+        ),
+        throttle=Throttle(clock.monotonic),
+        secure=is_secure(settings),
+    )
+    problems.install(app)
+    headers.install(app)
+    guard.install(app)
+    for group in ROUTES:
+        group.install(app)
+    pages.install(app)
+    if settings.webserver.enable_proxy_fix:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+    return app
+
+
+def is_secure(settings: Settings) -> bool:
+    """Return True if users reach the page over TLS."""
+    web = settings.webserver
+    return web.cookie_secure or bool(web.web_server_ssl_cert) or web.base_url.lower().startswith("https://")

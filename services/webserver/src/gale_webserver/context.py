@@ -1,0 +1,72 @@
+"""What a request may use: the services made once at start, and who is asking."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from flask import current_app, g
+from sqlalchemy import Engine
+
+from gale.clock import Clock
+from gale.db.read.browse import Visible
+from gale.secrets import FernetBox
+from gale.settings import Settings
+from gale_webserver.auth.roles import Permission, permissions_of
+from gale_webserver.auth.throttle import Throttle
+from gale_webserver.auth.tokens import Tokens
+
+EXTENSION: Final = "gale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What was made once, when the application was."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    box: FernetBox
+    tokens: Tokens
+    throttle: Throttle
+    #: True if users reach the page over TLS, so that cookies may insist on it.
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who is asking, as the session or the token proved."""
+
+    user_id: int
+    username: str
+    role: str
+    #: Digest of the session's cookie; empty for a token.
+    session: str = ""
+    csrf_token: str = ""
+    #: Claims of the token; empty for a session.
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+    def permissions(self) -> frozenset[Permission]:
+        """Return all that the person may do."""
+        return permissions_of(self.role)
+
+    def may(self, permission: Permission) -> bool:
+        """Return True if the person's role has the permission."""
+        return permission in self.permissions()
+
+
+def services() -> Services:
+    """Return the services of the application that handles the request."""
+    return cast("Services", current_app.extensions[EXTENSION])
+
+
+def person() -> Person:
+    """Return who is asking; the guard has let nobody unknown through."""
+    return cast("Person", g.person)
+
+
+def visible() -> Visible:
+    """Return which DAGs the asking person may know of: all, unless `filter_by_owner` is on."""
+    asking = person()
+    if services().settings.webserver.filter_by_owner and not asking.may(Permission.ALL_DAGS):
+        return Visible(owner=asking.username)
+    return Visible()

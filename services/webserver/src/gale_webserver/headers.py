@@ -1,0 +1,55 @@
+"""Headers of every answer: what the browser may do with it, and who may keep it."""
+
+from typing import Final
+
+from flask import Flask, Response, request
+
+from gale_webserver.context import services
+
+#: Everything comes from this address; no inline script, no frame, no plug-in. Styles may be inline
+#: because the graph and chart libraries write style elements; a style cannot run code.
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "object-src 'none'",
+    )
+)
+_ALWAYS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "X-Permitted-Cross-Domain-Policies": "none",
+}
+_HSTS: Final = "max-age=31536000"
+
+
+def install(app: Flask) -> None:
+    """Put the headers on every answer of `app`."""
+    app.after_request(add)
+
+
+def add(response: Response) -> Response:
+    """Return the response with the headers that are missing."""
+    for name, value in _ALWAYS.items():
+        response.headers.setdefault(name, value)
+    # An answer that may be kept says so itself (hashed assets); everything else is for this person, now.
+    response.headers.setdefault("Cache-Control", "no-store")
+    for name in ("Cookie", "Authorization", "Accept"):
+        response.vary.add(name)
+    if services().secure and request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", _HSTS)
+    return response
