@@ -77,7 +77,8 @@ def split_fields(expression: str) -> tuple[str, ...]:
     if len(fields) not in _FIELD_COUNTS:
         message = (
             f"The schedule {expression!r} has {len(fields)} fields; a cron expression has five (minute, hour, "
-            "day of the month, month, day of the week), and may have a sixth for seconds and a seventh for years. Write for example '30 2 * * *' for half past two each night, or '@daily'."
+            "day of the month, month, day of the week), and may have a sixth for seconds and a seventh for years. "
+            "Write for example '30 2 * * *' for half past two each night, or '@daily'."
         )
         raise DagDefinitionError(message)
     return fields

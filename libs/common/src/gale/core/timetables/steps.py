@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from gale.core.timetables.base import DataInterval, Limits, NextRun
 
 _TICK: Final = timedelta(microseconds=1)
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: A trigger-era DAG without a start_date runs for an instant missed by no more than this, or by a tenth of its
 #: period if that is more: saving a file at 00:01 still gives the run of midnight. The figures are Airflow 3's.
@@ -70,7 +71,7 @@ def _from(steps: Steps, instant: datetime) -> datetime | None:
 
 
 def _before(steps: Steps, instant: datetime) -> datetime | None:
-    return steps.until(instant - _TICK)
+    return steps.until(instant - _TICK) if instant - _BEGINNING > _TICK else None
 
 
 def _anchor(last: DataInterval | None, earliest: datetime | None) -> datetime | None:
@@ -144,9 +145,9 @@ class IntervalTimetable(SteppedTimetable):
 def _following_start(steps: Steps, last: DataInterval) -> datetime | None:
     """Return the start of the stretch after `last`.
 
-    That is the end of `last`, unless the schedule was changed in between: then the stretch of the
-    new schedule that holds the end of `last`, but never one that begins with `last` or before it,
-    for no two runs may have the same name.
+    That is the end of `last`, unless the schedule was changed in between. Then it is the stretch of
+    the new schedule that holds this end, but never one that begins with `last` or before it: the
+    names of the runs before are taken, and no two runs may have one name.
     """
     start = steps.until(last.end)
     return steps.after(last.start) if start is None or start <= last.start else start
