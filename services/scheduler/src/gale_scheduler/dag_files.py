@@ -21,7 +21,8 @@ from gale.authoring.discovery import list_dag_files
 from gale.clock import Clock
 from gale.db.engine import writing
 from gale.errors import GaleError
-from gale.runtime.client import ParseRequest, ParseResult, ZygoteClient
+from gale.runtime.client import ZygoteClient
+from gale.runtime.parsing import ParseRequest, ParseResult
 from gale_scheduler.dag_store import DagStore
 
 log = structlog.get_logger()

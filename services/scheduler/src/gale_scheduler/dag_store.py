@@ -18,7 +18,8 @@ from gale.core.timetables import from_spec
 from gale.db import tables as t
 from gale.db.keys import new_key
 from gale.db.manners import insert_if_absent, upsert
-from gale.runtime.client import ParseResult
+from gale.runtime.messages import ParseProblem
+from gale.runtime.parsing import ParseResult
 from gale_scheduler.due_runs import next_columns, plan_next
 
 
@@ -49,7 +50,7 @@ class DagStore:
         fileloc = self.fileloc(Path(result.path))
         source = result.source_digest
         specs, clashes = self._without_clashes(connection, fileloc, result.specs)
-        errors = [*result.errors, *clashes]
+        errors = [*(_told(problem) for problem in result.errors), *clashes]
         changed = self._save_errors(connection, fileloc, errors, now)
         for spec in specs:
             changed |= self._save_dag(connection, spec, fileloc, source, result.source, now)
@@ -159,13 +160,14 @@ class DagStore:
             "max_active_tasks": spec.max_active_tasks or self._max_active_tasks,
             "max_active_runs": spec.max_active_runs or self._max_active_runs,
             "max_consecutive_failed_dag_runs": spec.max_consecutive_failed_dag_runs,
+            "has_sla": any(task.sla is not None for task in spec.tasks),
             "last_parsed_at": now,
         }
 
     # --- errors and warnings ---------------------------------------------------------------------
 
-    def _save_errors(self, connection: Connection, fileloc: str, errors: Iterable[Any], now: datetime) -> bool:
-        text = "\n\n".join(str(error) for error in errors)
+    def _save_errors(self, connection: Connection, fileloc: str, errors: Iterable[str], now: datetime) -> bool:
+        text = "\n\n".join(errors)
         table = t.import_error
         old = connection.execute(select(table.c.stacktrace).where(table.c.filename == fileloc)).scalar_one_or_none()
         if old == (text or None):
@@ -217,3 +219,11 @@ def _add_version(
     }
     connection.execute(insert(t.dag_version), [values])
     return key
+
+
+def _told(problem: ParseProblem) -> str:
+    """Return a problem as people read it: file, line, rule, then the trace if there is one."""
+    line = f", line {problem.line}" if problem.line else ""
+    rule = f" [{problem.rule}]" if problem.rule else ""
+    trace = f"\n\n{problem.trace}" if problem.trace else ""
+    return f"{problem.file}{line}{rule}: {problem.message}{trace}"

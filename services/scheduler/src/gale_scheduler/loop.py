@@ -11,9 +11,7 @@ the DAG folder.
 """
 
 import selectors
-import signal
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -424,10 +422,3 @@ def _log_moves(applied: Applied) -> None:
                 reason=task.after.reason,
                 cause=task.cause,
             )
-
-
-def stop_on_signals(loop: SchedulerLoop, install: Callable[[int, Any], Any] = signal.signal) -> None:
-    """Have SIGTERM and SIGINT end the loop after its round."""
-    names: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)
-    for number in names:
-        install(number, lambda got, _frame: loop.stop(f"it got {signal.Signals(got).name}"))

@@ -148,6 +148,8 @@ dag = _table(
     Column("next_interval_start", Instant),
     Column("next_interval_end", Instant),
     Column("next_run_after", Instant, index=True),
+    #: Whether any task has an `sla`, so that only such DAGs are looked at.
+    Column("has_sla", Boolean, nullable=False, default=False),
     Column("last_parsed_at", Instant),
     Column("last_expired_at", Instant),
 )

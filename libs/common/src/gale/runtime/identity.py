@@ -1,6 +1,7 @@
 """Who a process is: a pid alone is not enough, because pids are used again."""
 
 import os
+import socket
 from pathlib import Path
 
 from gale.runtime.processes import IS_LINUX
@@ -37,3 +38,18 @@ def _exists(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def host_name(how: str) -> str:
+    """Return what this machine calls itself, by `[core] hostname_callable`.
+
+    Args:
+        how: `socket.getfqdn`, `socket.gethostname` (also written with a colon), or a fixed name.
+    """
+    match how.replace(":", ".").rsplit(".", 1)[-1]:
+        case "getfqdn":
+            return socket.getfqdn()
+        case "gethostname":
+            return socket.gethostname()
+        case _:
+            return how

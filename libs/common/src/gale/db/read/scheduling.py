@@ -278,7 +278,7 @@ def missed_slas(connection: Connection, dag_ids: Collection[str], now: datetime)
     ti, run, miss = t.task_instance, t.dag_run, t.sla_miss
     noted = and_(miss.c.dag_id == ti.c.dag_id, miss.c.task_id == ti.c.task_id, miss.c.run == ti.c.run)
     query = (
-        select(ti.c.task_id, ti.c.state, run.c.id.label("run"), run.c.dag_id, run.c.run_id, run.c.logical_date)
+        select(ti.c.id.label("ti"), ti.c.task_id, ti.c.state, run.c.id.label("run"), run.c.dag_id, run.c.run_id, run.c.logical_date)
         .add_columns(run.c.data_interval_end)
         .join(run, run.c.id == ti.c.run)
         .outerjoin(miss, noted)

@@ -1,0 +1,183 @@
+"""Wires the scheduler: settings, database, clock, zygote, executor, loop. Nothing else."""
+
+import selectors
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Engine
+
+from gale.clock import Clock, SystemClock
+from gale.core.attempt import AttemptOrder
+from gale.core.ports import Executor
+from gale.db.engine import DatabaseClock, open_engine
+from gale.db.schema import check_schema
+from gale.db.task_services import DbTaskServices
+from gale.executors import make_executor
+from gale.notifiers.mail import MailSettings, build_message, send
+from gale.runtime.client import ClientOptions, ZygoteClient
+from gale.runtime.identity import host_name
+from gale.runtime.messages import Surroundings
+from gale.runtime.supervisor import Supervisor
+from gale.secrets import FernetBox
+from gale.service import on_stop_signals, run_service
+from gale.settings import Settings, whole_environment
+from gale_scheduler.book import RunBook
+from gale_scheduler.dag_files import DagFiles, ReadingOptions
+from gale_scheduler.dag_store import DagStore
+from gale_scheduler.file_events import FileEvents
+from gale_scheduler.job import SchedulerJob
+from gale_scheduler.loop import Pace, Parts, SchedulerLoop
+from gale_scheduler.mails import Mail
+from gale_scheduler.notices import NoticeOptions, Notices
+from gale_scheduler.relay import Relay
+from gale_scheduler.rescuer import Rescuer
+from gale_scheduler.user_requests import UserRequests
+
+
+def serve(num_runs: int | None = None) -> int:
+    """Run a scheduler until it is stopped; return the exit code of the process."""
+    settings = Settings.load()
+    return run_service("scheduler", settings, partial(_work, settings, num_runs))
+
+
+def _work(settings: Settings, num_runs: int | None) -> str:
+    engine = open_engine(settings.database.sql_alchemy_conn, must_exist=True)
+    if settings.database.check_migrations:
+        check_schema(engine)
+    selector = selectors.DefaultSelector()
+    clock = DatabaseClock(engine, SystemClock())
+    zygote = ZygoteClient(selector, whole_environment(), clock, _client_options(settings))
+    try:
+        edges = _Edges(settings=settings, engine=engine, clock=clock, selector=selector, zygote=zygote)
+        loop, events = _loop(edges, num_runs)
+        on_stop_signals(loop.stop)
+        events.start()
+        try:
+            return loop.run()
+        finally:
+            events.close()
+    finally:
+        zygote.close()
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edges:
+    """What reaches outside: everything else is made from these."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    selector: selectors.BaseSelector
+    zygote: ZygoteClient
+
+
+def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvents]:
+    settings, engine, clock = edges.settings, edges.engine, edges.clock
+    core = settings.core
+    hostname = host_name(core.hostname_callable)
+    executor = _executor(edges)
+    job = SchedulerJob(clock, hostname=hostname, executor=type(executor).__name__)
+    book = RunBook(max_active_tasks=core.max_active_tasks_per_dag, max_active_runs=core.max_active_runs_per_dag)
+    store = DagStore(
+        core.dags_folder,
+        are_paused=core.dags_are_paused_at_creation,
+        max_active_tasks=core.max_active_tasks_per_dag,
+        max_active_runs=core.max_active_runs_per_dag,
+    )
+    pace = Pace(
+        heartbeat_seconds=settings.scheduler.scheduler_heartbeat_sec,
+        runs_per_loop=settings.scheduler.max_dagruns_to_create_per_loop,
+        max_loops=settings.scheduler.num_runs if num_runs is None else num_runs,
+    )
+    folders = settings.dag_folders()
+    loop: SchedulerLoop
+    dag_files = DagFiles(
+        engine,
+        edges.zygote,
+        store,
+        clock,
+        folders=folders,
+        options=_reading_options(settings),
+        on_change=lambda: loop.look(),
+    )
+    options = NoticeOptions(
+        dags_folder=core.dags_folder, base_url=settings.webserver.base_url, check_slas=core.check_slas
+    )
+    parts = Parts(
+        engine=engine,
+        clock=clock,
+        selector=edges.selector,
+        executor=executor,
+        job=job,
+        book=book,
+        relay=Relay(book, executor, job_id=job.id, hostname=hostname, dags_folder=core.dags_folder),
+        rescuer=Rescuer(book, hostname=hostname),
+        requests=UserRequests(book, job.id),
+        dag_files=dag_files,
+        notices=Notices(executor, job.id, _sender(settings), options),
+    )
+    loop = SchedulerLoop(parts, pace)
+    return loop, FileEvents(edges.selector, folders, dag_files.scan)
+
+
+def _executor(edges: _Edges) -> Executor:
+    settings = edges.settings
+    box = FernetBox(settings.core.fernet_key)
+
+    def services_for(order: AttemptOrder) -> DbTaskServices:
+        return DbTaskServices(edges.engine, box, edges.clock, order)
+
+    supervisor = Supervisor(
+        edges.zygote,
+        services_for,
+        edges.clock,
+        settings.logging.base_log_folder,
+        settings.core.killed_task_cleanup_time,
+    )
+    return make_executor(settings.core.executor, supervisor, parallelism=settings.core.parallelism)
+
+
+def _client_options(settings: Settings) -> ClientOptions:
+    return ClientOptions(
+        import_seconds=settings.core.dagbag_import_timeout,
+        surroundings=Surroundings(
+            dags_folder=str(settings.core.dags_folder),
+            default_timezone=settings.core.default_timezone,
+            catchup_by_default=settings.scheduler.catchup_by_default,
+            default_task_retries=settings.core.default_task_retries,
+            default_owner=settings.operators.default_owner,
+            default_queue=settings.operators.default_queue,
+            logging_level=settings.logging.logging_level,
+        ),
+    )
+
+
+def _reading_options(settings: Settings) -> ReadingOptions:
+    return ReadingOptions(
+        timeout_seconds=settings.core.dagbag_import_timeout,
+        processes=settings.scheduler.parsing_processes,
+        min_interval_seconds=settings.scheduler.min_file_process_interval,
+    )
+
+
+def _sender(settings: Settings) -> Callable[[Mail], None] | None:
+    """Return what sends a mail, or None where `[smtp] smtp_host` is empty."""
+    if not settings.smtp.smtp_host:
+        return None
+    mail_settings = MailSettings.of(settings.smtp)
+
+    def send_one(mail: Mail) -> None:
+        message = build_message(
+            to=mail.to, subject=mail.subject, text=mail.html, sender=settings.email.from_email or mail_settings.sender
+        )
+        del message["Message-ID"]
+        message["Message-ID"] = f"<{mail.key}@gale>"
+        send(message, mail_settings)
+
+    return send_one
+
+
+if __name__ == "__main__":
+    raise SystemExit(serve())
