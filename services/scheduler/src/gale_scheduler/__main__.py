@@ -91,17 +91,7 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
         runs_per_loop=settings.scheduler.max_dagruns_to_create_per_loop,
         max_loops=settings.scheduler.num_runs if num_runs is None else num_runs,
     )
-    folders = settings.dag_folders()
-    loop: SchedulerLoop
-    dag_files = DagFiles(
-        engine,
-        edges.zygote,
-        store,
-        clock,
-        folders=folders,
-        options=_reading_options(settings),
-        on_change=lambda: loop.look(),
-    )
+    dag_files = DagFiles(engine, edges.zygote, store, clock, _reading_options(settings))
     options = NoticeOptions(
         dags_folder=core.dags_folder, base_url=settings.webserver.base_url, check_slas=core.check_slas
     )
@@ -119,7 +109,8 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
         notices=Notices(executor, job.id, _sender(settings), options),
     )
     loop = SchedulerLoop(parts, pace)
-    return loop, FileEvents(edges.selector, folders, dag_files.scan)
+    dag_files.on_change = loop.look
+    return loop, FileEvents(edges.selector, settings.dag_folders(), dag_files.scan)
 
 
 def _executor(edges: _Edges) -> Executor:
@@ -156,6 +147,7 @@ def _client_options(settings: Settings) -> ClientOptions:
 
 def _reading_options(settings: Settings) -> ReadingOptions:
     return ReadingOptions(
+        folders=settings.dag_folders(),
         timeout_seconds=settings.core.dagbag_import_timeout,
         processes=settings.scheduler.parsing_processes,
         min_interval_seconds=settings.scheduler.min_file_process_interval,

@@ -85,15 +85,11 @@ class RunBook:
             commands += self._handle(owned, e.RunAdopted(cause=cause), writer.now)
         return commands
 
-    def _own(
-        self, connection: Connection, row: Any, spec: DagSpec, digest: str, weights: dict[str, int]
-    ) -> OwnedRun:
+    def _own(self, connection: Connection, row: Any, spec: DagSpec, digest: str, weights: dict[str, int]) -> OwnedRun:
         tasks = ask.tasks_of_run(connection, row.id)
         previous, past = self._past_of(connection, row, spec)
         machine = RunMachine(ask.status_of(row), spec, tasks, past)
-        owned = OwnedRun(
-            row=row, machine=machine, spec=spec, source_digest=digest, weights=weights, previous=previous
-        )
+        owned = OwnedRun(row=row, machine=machine, spec=spec, source_digest=digest, weights=weights, previous=previous)
         owned.last_success = ask.last_success_before(connection, row)
         self.runs[row.id] = owned
         for facts in tasks:
@@ -225,9 +221,7 @@ class RunBook:
                 commands += self._release_past(later, states, now, cause)
         return commands
 
-    def _release_past(
-        self, later: OwnedRun, states: dict[str, TaskState], now: datetime, cause: str
-    ) -> list[Command]:
+    def _release_past(self, later: OwnedRun, states: dict[str, TaskState], now: datetime, cause: str) -> list[Command]:
         down = downstream_of(later.spec)
         commands: list[Command] = []
         for task_id in later.machine.held_by_past():

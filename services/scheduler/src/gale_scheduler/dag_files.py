@@ -9,7 +9,7 @@ is taken off the list only when a reading without errors, or a complete scan, pr
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,8 @@ log = structlog.get_logger()
 class ReadingOptions:
     """How files are read: `dagbag_import_timeout`, `parsing_processes`, `min_file_process_interval`."""
 
+    #: The DAG folder first, then others such as the shipped examples.
+    folders: tuple[Path, ...]
     timeout_seconds: float = 30.0
     processes: int = 2
     min_interval_seconds: float = 30.0
@@ -53,9 +55,7 @@ class DagFiles:
         zygote: Where files are read.
         store: Writes what was read.
         clock: For the age of readings.
-        folders: The DAG folder first, then others such as the shipped examples.
-        options: Time limit, number of parallel readers, seconds between readings of the same file.
-        on_change: Called after a change of any DAG was committed.
+        options: Folders, time limit, number of parallel readers.
     """
 
     def __init__(
@@ -64,18 +64,16 @@ class DagFiles:
         zygote: ZygoteClient,
         store: DagStore,
         clock: Clock,
-        *,
-        folders: Iterable[Path],
         options: ReadingOptions,
-        on_change: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._zygote = zygote
         self._store = store
         self._clock = clock
-        self._folders = list(folders)
+        self._folders = options.folders
         self._options = options
-        self._on_change = on_change
+        #: Called after a change of any DAG was committed.
+        self.on_change: Callable[[], None] = lambda: None
         self._known: dict[Path, _Known] = {}
         self._queue: deque[Path] = deque()
         self._reading: dict[Path, tuple[int, int]] = {}
@@ -110,7 +108,7 @@ class DagFiles:
             vanished = self._store.retire_missing(connection, present, self._now())
         if vanished:
             log.info("dag.gone", dag_ids=vanished)
-            self._on_change()
+            self.on_change()
 
     def _now(self) -> datetime:
         return self._clock.now()
@@ -140,7 +138,12 @@ class DagFiles:
                 changed = self._store.save(connection, result, self._now())
         except GaleError as error:
             self._known.pop(path, None)
-            log.error("dag_file.not_stored", file=str(path), error=str(error), next="it is read again at the next scan")
+            log.error(  # noqa: TRY400 - told in a sentence
+                "dag_file.not_stored",
+                file=str(path),
+                error=str(error),
+                next="it is read again at the next scan",
+            )
         else:
             log.info(
                 "dag_file.read",
@@ -151,7 +154,7 @@ class DagFiles:
                 changed=changed,
             )
             if changed:
-                self._on_change()
+                self.on_change()
         self._start_reading()
 
 

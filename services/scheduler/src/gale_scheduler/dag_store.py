@@ -33,9 +33,7 @@ class DagStore:
         max_active_runs: For DAGs that set no limit.
     """
 
-    def __init__(
-        self, dags_folder: Path, *, are_paused: bool, max_active_tasks: int, max_active_runs: int
-    ) -> None:
+    def __init__(self, dags_folder: Path, *, are_paused: bool, max_active_tasks: int, max_active_runs: int) -> None:
         self._folder = dags_folder
         self._are_paused = are_paused
         self._max_active_tasks = max_active_tasks
@@ -201,9 +199,7 @@ class DagStore:
         return True
 
 
-def _add_version(
-    connection: Connection, dag_id: str, data: bytes, digest: str, source: str, now: datetime
-) -> str:
+def _add_version(connection: Connection, dag_id: str, data: bytes, digest: str, source: str, now: datetime) -> str:
     newest = connection.execute(
         select(func.max(t.dag_version.c.version_number)).where(t.dag_version.c.dag_id == dag_id)
     ).scalar_one()

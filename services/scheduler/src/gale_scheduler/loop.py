@@ -141,7 +141,7 @@ class SchedulerLoop:
             self._round()
         except StoreError as error:
             # The rows are the truth and memory may be ahead of them: start from the rows again.
-            log.error("database.error", error=str(error), next="waits a second, then goes on from the rows")
+            log.error("database.error", error=str(error), next="waits, then goes on from the rows")  # noqa: TRY400
             self._p.book.drop_all()
             self._must_rebuild = True
             self._must_look = True
@@ -244,9 +244,7 @@ class SchedulerLoop:
         p.book.set_paused(ask.paused_dags(connection))
         self._rebuild_outdated(connection, this)
         this.commands += p.requests.act(connection, writer)
-        create_due_runs(
-            connection, writer, limit=self._pace.runs_per_loop, max_active_runs=p.book.max_active_runs
-        )
+        create_due_runs(connection, writer, limit=self._pace.runs_per_loop, max_active_runs=p.book.max_active_runs)
         ids = adopt_runs(connection, p.job.id, writer.now, ADOPT_AT_ONCE)
         if ids:
             this.commands += p.book.load(connection, ask.runs_with_ids(connection, ids), writer)
@@ -359,7 +357,7 @@ class SchedulerLoop:
             with writing(p.engine) as connection:
                 p.job.close(connection, state=state, now=p.clock.now())
         except GaleError as error:
-            log.error("scheduler.not_closed", error=str(error), next="its lease ends by itself")
+            log.error("scheduler.not_closed", error=str(error), next="its lease ends by itself")  # noqa: TRY400
         p.notices.close()
 
     def _give_back(self) -> None:
@@ -409,13 +407,13 @@ def _keys(owned: OwnedRun, end: AttemptEnded) -> _Keys:
 
 def _log_moves(applied: Applied) -> None:
     for move in applied.moved_runs:
-        log.info(
-            f"run.{move.after.state.value}", dag_id=move.after.dag_id, run_id=move.after.run_id, cause=move.cause
-        )
+        run = move.after
+        log.info("run.moved", state=run.state.value, dag_id=run.dag_id, run_id=run.run_id, cause=move.cause)
     for task in applied.moved:
         if task.after.state.value in {"failed", "up_for_retry"}:
             log.warning(
-                f"task.{task.after.state.value}",
+                "task.failed",
+                state=task.after.state.value,
                 task_id=task.after.task_id,
                 run=task.run,
                 attempt=task.after.try_number,

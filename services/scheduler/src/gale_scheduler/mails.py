@@ -50,7 +50,7 @@ def compose(notice: Any, run: Any, task: Any, spec: DagSpec, *, reason: str, bas
         ("Host", task.hostname or "-"),
         ("Reason", reason or "none given"),
     ]
-    table = "".join(f"<tr><th align='left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows)
+    table = "".join(f"<tr><th align='left'>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
     return Mail(
         to=known.email,
         subject=f"Gale: {run.dag_id}.{task.task_id} {word} [{run.run_id}]",

@@ -260,5 +260,3 @@ def _note_miss(connection: Connection, row: Any, spec: DagSpec, writer: Writer) 
     apply(connection, notices if task.email else notices[1:], writer)
     log.warning("sla.missed", dag_id=row.dag_id, run_id=row.run_id, task_id=row.task_id, state=row.state)
     return 1
-
-

@@ -131,19 +131,13 @@ class TaskServices(Protocol):
     def get_connection(self, conn_id: str) -> ConnectionData | None:
         """Return the connection, or None if there is none."""
 
-    def get_xcom(
-        self, *, dag_id: str, run_id: str, task_id: str, map_index: int, key: str | None
-    ) -> str | None:
+    def get_xcom(self, *, dag_id: str, run_id: str, task_id: str, map_index: int, key: str | None) -> str | None:
         """Return the JSON text of one XCom; `key=None` = the newest of any key."""
 
-    def get_prior_xcom(
-        self, *, dag_id: str, before: datetime, task_id: str, key: str | None
-    ) -> str | None:
+    def get_prior_xcom(self, *, dag_id: str, before: datetime, task_id: str, key: str | None) -> str | None:
         """Return the newest XCom of the task in runs with a logical date up to `before`."""
 
-    def set_xcom(
-        self, *, dag_id: str, run_id: str, task_id: str, map_index: int, key: str, value: str
-    ) -> None:
+    def set_xcom(self, *, dag_id: str, run_id: str, task_id: str, map_index: int, key: str, value: str) -> None:
         """Store one XCom at once (a return value travels with the end of the attempt instead)."""
 
     def trigger_run(

@@ -146,7 +146,8 @@ def explain_task(
             Cause.RUNNING,
             f"It is running on {facts.hostname or 'a worker'} since {_iso(facts.start_date)} (attempt "
             f"{facts.try_number}).",
-            f"正在 {facts.hostname or '某个 worker'} 上运行，开始于 {_iso(facts.start_date)}（第 {facts.try_number} 次尝试）。",
+            f"正在 {facts.hostname or '某个 worker'} 上运行，开始于 {_iso(facts.start_date)}"
+            f"（第 {facts.try_number} 次尝试）。",
             hostname=facts.hostname,
         )
     if facts.state is TaskState.RESTARTING:
@@ -264,8 +265,8 @@ def _explain_dependencies(machine: RunMachine, facts: TaskFacts) -> Explanation:
         for task_id in spec.upstream
         if (upstream := machine.by_task(task_id)) is not None and upstream.state in _WAITING | _BUSY
     ]
-    names = ", ".join(f"{task_id} ({state})" for task_id, state in waiting[:5])
-    more = f" and {len(waiting) - 5} more" if len(waiting) > 5 else ""
+    names = ", ".join(f"{task_id} ({state})" for task_id, state in waiting[:_NAMED])
+    more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
     return _answer(
         Cause.UPSTREAM,
         f"Its rule is {spec.trigger_rule.value}, and it waits for {names}{more}.",
@@ -275,6 +276,8 @@ def _explain_dependencies(machine: RunMachine, facts: TaskFacts) -> Explanation:
     )
 
 
+#: How many names a sentence lists.
+_NAMED = 5
 _BUSY = frozenset({TaskState.RUNNING, TaskState.RESTARTING})
 
 
@@ -283,7 +286,7 @@ def _explain_slots(ledger: SlotLedger, candidate: Candidate, around: Surrounding
     if block is None:
         return _answer(Cause.ABOUT_TO_RUN, "It is about to get a slot.", "即将获得槽位。")
     limit, holders = block
-    held = ", ".join(f"{holder.dag_id}.{holder.task_id}" for holder in holders[:5])
+    held = ", ".join(f"{holder.dag_id}.{holder.task_id}" for holder in holders[:_NAMED])
     names = {holder.ti: f"{holder.dag_id}.{holder.task_id}" for holder in holders[:50]}
     match limit:
         case Limit.POOL_MISSING:

@@ -83,8 +83,11 @@ class GroupSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimetableSpec:
-    """A timetable as data. `kind` is one of none, once, continuous, cron, cron_trigger, delta,
-    delta_trigger, events; `expression` is the cron text; `seconds` a delta; `zone` an IANA name."""
+    """A timetable as data.
+
+    `kind` is one of none, once, continuous, cron, cron_trigger, delta,
+    delta_trigger, events; `expression` is the cron text; `seconds` a delta; `zone` an IANA name.
+    """
 
     kind: str = "none"
     expression: str = ""

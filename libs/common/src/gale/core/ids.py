@@ -11,6 +11,8 @@ from typing import Final
 from gale.errors import InvalidId
 
 MAX_ID_LENGTH: Final = 250
+#: How much of a bad id an error shows.
+_SHOWN: Final = 60
 _ID: Final = re.compile(r"[A-Za-z0-9_.\-]+", re.ASCII)
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.\-:+~@=,]+", re.ASCII)
 _RULE: Final = "ASCII letters, digits, dashes, dots and underscores, at most 250 characters, without '..'"
@@ -22,7 +24,7 @@ def _check(value: object, what: str, pattern: re.Pattern[str], rule: str) -> str
     if not isinstance(value, str):
         message = f"The {what} is {value!r}, which is no text. Give a string of {rule}."
         raise InvalidId(message)
-    short = value if len(value) <= 60 else f"{value[:57]}..."
+    short = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
     if not value or len(value) > MAX_ID_LENGTH or not pattern.fullmatch(value) or ".." in value or value == ".":
         message = (
             f"The {what} {short!r} ({len(value)} characters) is not allowed: an id becomes part of "

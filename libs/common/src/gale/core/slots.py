@@ -53,7 +53,7 @@ class Candidate:
     max_active_tis_per_dag: int | None = None
     max_active_tis_per_dagrun: int | None = None
 
-    def keys(self) -> tuple[tuple[Limit, Hashable, int | None], ...]:
+    def limits(self) -> tuple[tuple[Limit, Hashable, int | None], ...]:
         """Return the counted limits: which, of what, how many."""
         return (
             (Limit.DAG, self.run if self.per_run else self.dag_id, self.max_active_tasks),
@@ -82,9 +82,9 @@ class SlotLedger:
 
     def set_pools(self, pools: Iterable[tuple[str, int]]) -> None:
         """Replace the pools. Where nothing changes, nothing is done."""
-        pools = dict(pools)
-        if pools != self._pools:
-            self._pools = pools
+        sizes = dict(pools)
+        if sizes != self._pools:
+            self._pools = sizes
             self._line_up_all()
 
     def set_held(self, held: Iterable[Candidate]) -> None:
@@ -181,7 +181,7 @@ class SlotLedger:
             return Limit.POOL_TOO_SMALL, []
         block = self._limit_of(candidate)
         if block is not None:
-            holders = [held for held in self._held.values() if block in {(key[0], key[1]) for key in held.keys()}]
+            holders = [held for held in self._held.values() if block in {(key[0], key[1]) for key in held.limits()}]
             return block[0], holders
         if not self._fits_pool(candidate):
             return Limit.POOL, [held for held in self._held.values() if held.pool == candidate.pool]
@@ -194,7 +194,7 @@ class SlotLedger:
     def _count(self, candidate: Candidate, by: int) -> None:
         pool_used = self._pool_used
         pool_used[candidate.pool] = pool_used.get(candidate.pool, 0) + by * candidate.pool_slots
-        for limit, of, _ in candidate.keys():
+        for limit, of, _ in candidate.limits():
             self._used[limit, of] = self._used.get((limit, of), 0) + by
 
     def _line_up(self, entry: _Entry) -> None:
@@ -217,7 +217,7 @@ class SlotLedger:
 
     def _call_others(self, candidate: Candidate) -> None:
         """This one no longer uses its place under its limits: whoever waits for one of them may try."""
-        for limit, of, at_most in candidate.keys():
+        for limit, of, at_most in candidate.limits():
             if at_most is not None and self._used.get((limit, of), 0) < at_most:
                 self._call_next((limit, of))
 
@@ -251,7 +251,7 @@ class SlotLedger:
         return size == UNLIMITED or self._pool_used.get(candidate.pool, 0) + candidate.pool_slots <= size
 
     def _limit_of(self, candidate: Candidate) -> _Key | None:
-        for limit, of, at_most in candidate.keys():
+        for limit, of, at_most in candidate.limits():
             if at_most is not None and self._used.get((limit, of), 0) >= at_most:
                 return limit, of
         return None

@@ -30,6 +30,7 @@ SQLITE_BUSY_SECONDS: Final = 15.0
 TRANSACTION_TRIES: Final = 5
 CLOCK_CHECK_SECONDS: Final = 60.0
 _RETRYABLE_MYSQL: Final = frozenset({1205, 1213, 1020})
+_NO_SUCH_TABLE: Final = 1146
 _UNREACHABLE_MYSQL: Final = frozenset({1040, 1044, 1045, 1049, 2002, 2003, 2005, 2006, 2013, 2055})
 
 
@@ -192,7 +193,7 @@ def explain(engine: Engine, error: exc.DBAPIError) -> StoreError:
             f"The database {where} can be read but not written ({said}). "
             "Give this user write permission on the file and on its folder."
         )
-    if "no such table" in said or _code(error) == 1146:
+    if "no such table" in said or _code(error) == _NO_SUCH_TABLE:
         return StoreError(f"The database {where} lacks a table ({said}). Run `gale db migrate`.")
     if "unable to open" in said or _code(error) in _UNREACHABLE_MYSQL:
         return StoreUnreachable(

@@ -41,9 +41,8 @@ def open_job(connection: Connection, *, job_id: str, job_type: str, now: datetim
 
 def close_job(connection: Connection, job_id: str, *, state: str, now: datetime) -> None:
     """Write down that a process has ended, and give up its runs at once."""
-    connection.execute(
-        update(t.job).where(t.job.c.id == job_id).values(state=state, end_date=now, latest_heartbeat=now, lease_until=now)
-    )
+    ended = {"state": state, "end_date": now, "latest_heartbeat": now, "lease_until": now}
+    connection.execute(update(t.job).where(t.job.c.id == job_id).values(**ended))
     connection.execute(
         update(t.dag_run).where(t.dag_run.c.owner_job_id == job_id).values(owner_job_id=None, lease_until=None)
     )
@@ -119,9 +118,7 @@ def adopt_runs(connection: Connection, job_id: str, now: datetime, limit: int) -
         query = query.with_for_update(skip_locked=True)  # MariaDB has no FOR UPDATE OF
     ids = list(connection.execute(query).scalars())
     if ids:
-        connection.execute(
-            update(run).where(run.c.id.in_(ids)).values(owner_job_id=job_id, lease_until=lease_end(now))
-        )
+        connection.execute(update(run).where(run.c.id.in_(ids)).values(owner_job_id=job_id, lease_until=lease_end(now)))
     return ids
 
 

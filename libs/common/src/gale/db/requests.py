@@ -201,7 +201,7 @@ def _request(
     return _insert(connection, kind, row.dag_id, run, payload, user=user, now=now)
 
 
-def _insert(
+def _insert(  # noqa: PLR0913 - one argument for each column of the row
     connection: Connection,
     kind: str,
     dag_id: str,
@@ -225,7 +225,7 @@ def _insert(
     return key
 
 
-def audit(
+def audit(  # noqa: PLR0913 - one argument for each column of the row
     connection: Connection,
     event: str,
     *,
@@ -247,5 +247,3 @@ def audit(
         "extra": json.dumps(dict(extra)) if extra else None,
     }
     connection.execute(insert(t.log), [values])
-
-

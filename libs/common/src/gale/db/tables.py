@@ -104,7 +104,8 @@ Word: Final = ascii_text(32)
 
 
 def _table(name: str, *columns: Any) -> Table:
-    return Table(name, metadata, *columns, **MYSQL_OPTIONS)
+    options: dict[str, Any] = dict(MYSQL_OPTIONS)
+    return Table(name, metadata, *columns, **options)
 
 
 #: Long-lived processes of Gale. A scheduler or worker lives as long as its lease is renewed;

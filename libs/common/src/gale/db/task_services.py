@@ -38,7 +38,7 @@ class DbTaskServices:
     def set_variable(self, key: str, value: str, description: str | None = None) -> None:
         """Create or replace a variable."""
         with writing(self._engine) as connection:
-            registry.set_variable(connection, self._box, key, value, description)
+            registry.set_variable(connection, self._box, key, value, description=description)
 
     def delete_variable(self, key: str) -> bool:
         """Delete a variable; False if there was none."""
@@ -167,5 +167,3 @@ class DbTaskServices:
         if coming is None or coming.next_run_after is None or coming.next_run_after > self._clock.now():
             return True
         return bool(coming.next_logical_date <= logical_date)
-
-

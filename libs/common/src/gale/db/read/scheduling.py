@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from gale.core.facts import RunStatus, TaskFacts
 from gale.core.graph import DagSpec
 from gale.core.states import CLAIMED, FINISHED, OCCUPYING, RunState, TaskState
 from gale.db import tables as t
+
+#: A row of whatever columns a query names.
+AnyRow = Any
 
 _OCCUPYING = sorted(state.value for state in OCCUPYING)
 _CLAIMED = sorted(state.value for state in CLAIMED)
@@ -30,7 +33,7 @@ def change_mark(connection: Connection) -> int | None:
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def runs_with_ids(connection: Connection, ids: Collection[str]) -> Sequence[Row[Any]]:
+def runs_with_ids(connection: Connection, ids: Collection[str]) -> Sequence[AnyRow]:
     """Return the rows of runs, with the newest version of their DAG and its file."""
     query = (
         select(t.dag_run, t.dag.c.version_id.label("newest_version"), t.dag.c.is_paused, t.dag.c.fileloc)
@@ -40,7 +43,7 @@ def runs_with_ids(connection: Connection, ids: Collection[str]) -> Sequence[Row[
     return connection.execute(query).all()
 
 
-def runs_owned_by(connection: Connection, job_id: str) -> Sequence[Row[Any]]:
+def runs_owned_by(connection: Connection, job_id: str) -> Sequence[AnyRow]:
     """Return the rows of the active runs that a scheduler owns."""
     query = select(t.dag_run.c.id).where(t.dag_run.c.owner_job_id == job_id, t.dag_run.c.state.in_(_ACTIVE))
     return runs_with_ids(connection, list(connection.execute(query).scalars()))
@@ -96,9 +99,7 @@ def previous_run(connection: Connection, run: Any, *, scheduled_only: bool) -> s
     """Return the id of the DAG's run before `run` by logical date, or None."""
     if run.logical_date is None:
         return None
-    query = select(t.dag_run.c.id).where(
-        t.dag_run.c.dag_id == run.dag_id, t.dag_run.c.logical_date < run.logical_date
-    )
+    query = select(t.dag_run.c.id).where(t.dag_run.c.dag_id == run.dag_id, t.dag_run.c.logical_date < run.logical_date)
     if scheduled_only:
         query = query.where(t.dag_run.c.run_type == "scheduled")
     return connection.execute(query.order_by(t.dag_run.c.logical_date.desc()).limit(1)).scalar_one_or_none()
@@ -110,7 +111,7 @@ def states_in_run(connection: Connection, run: str) -> dict[str, TaskState]:
     return {row.task_id: TaskState(row.state) for row in connection.execute(query)}
 
 
-def last_success_before(connection: Connection, run: Any) -> Row[Any] | None:
+def last_success_before(connection: Connection, run: Any) -> AnyRow | None:
     """Return the DAG's newest successful run before `run`, for the `prev_…_success` of templates."""
     if run.logical_date is None:
         return None
@@ -134,7 +135,7 @@ def running_runs_by_dag(connection: Connection, dag_ids: Collection[str]) -> Map
         .where(t.dag_run.c.state == RunState.RUNNING.value, t.dag_run.c.dag_id.in_(list(dag_ids)))
         .group_by(t.dag_run.c.dag_id)
     )
-    return {dag_id: count for dag_id, count in connection.execute(query)}
+    return dict(connection.execute(query).tuples().all())
 
 
 def active_scheduled_runs(connection: Connection, dag_id: str) -> int:
@@ -159,7 +160,7 @@ def newest_outcomes(connection: Connection, dag_id: str, count: int) -> list[str
 # --- DAGs ----------------------------------------------------------------------------------------
 
 
-def due_dags(connection: Connection, now: datetime, limit: int) -> Sequence[Row[Any]]:
+def due_dags(connection: Connection, now: datetime, limit: int) -> Sequence[AnyRow]:
     """Return DAGs whose next run is due, the longest overdue first.
 
     A DAG whose file has an import error goes on with its last good version.
@@ -174,7 +175,7 @@ def due_dags(connection: Connection, now: datetime, limit: int) -> Sequence[Row[
     return connection.execute(query).all()
 
 
-def newest_scheduled_run(connection: Connection, dag_id: str) -> Row[Any] | None:
+def newest_scheduled_run(connection: Connection, dag_id: str) -> AnyRow | None:
     """Return the interval of the newest run that the timetable made."""
     query = (
         select(t.dag_run.c.logical_date, t.dag_run.c.data_interval_start, t.dag_run.c.data_interval_end)
@@ -204,7 +205,7 @@ def paused_dags(connection: Connection) -> frozenset[str]:
 def newest_versions(connection: Connection, dag_ids: Collection[str]) -> Mapping[str, str | None]:
     """Return dag id to the id of its newest version."""
     query = select(t.dag.c.dag_id, t.dag.c.version_id).where(t.dag.c.dag_id.in_(list(dag_ids)))
-    return {dag_id: version for dag_id, version in connection.execute(query)}
+    return dict(connection.execute(query).tuples().all())
 
 
 # --- slots and attempts --------------------------------------------------------------------------
@@ -215,7 +216,7 @@ def pools(connection: Connection) -> list[tuple[str, int]]:
     return [(name, slots) for name, slots in connection.execute(select(t.slot_pool.c.pool, t.slot_pool.c.slots))]
 
 
-def occupied(connection: Connection) -> Sequence[Row[Any]]:
+def occupied(connection: Connection) -> Sequence[AnyRow]:
     """Return all task instances that hold a slot, whoever owns their run."""
     table = t.task_instance
     query = select(
@@ -233,7 +234,7 @@ def take_grant_lock(connection: Connection, job_id: str) -> bool:
     return False
 
 
-def lost_attempts(connection: Connection, runs: Collection[str], now: datetime) -> Sequence[Row[Any]]:
+def lost_attempts(connection: Connection, runs: Collection[str], now: datetime) -> Sequence[AnyRow]:
     """Return attempts of these runs whose lease has ended or whose job is dead."""
     table = t.task_instance
     dead = select(t.job.c.id).where(t.job.c.state.in_(["failed", "success"]))
@@ -245,19 +246,17 @@ def lost_attempts(connection: Connection, runs: Collection[str], now: datetime) 
     return connection.execute(query).all()
 
 
-def claims_of(connection: Connection, job_id: str) -> Sequence[Row[Any]]:
+def claims_of(connection: Connection, job_id: str) -> Sequence[AnyRow]:
     """Return the attempts that a process has claimed and that have not ended."""
     table = t.task_instance
-    query = select(table.c.id, table.c.run, table.c.token).where(
-        table.c.job_id == job_id, table.c.state.in_(_CLAIMED)
-    )
+    query = select(table.c.id, table.c.run, table.c.token).where(table.c.job_id == job_id, table.c.state.in_(_CLAIMED))
     return connection.execute(query).all()
 
 
 # --- requests and notices ------------------------------------------------------------------------
 
 
-def pending_requests(connection: Connection, limit: int = 200) -> Sequence[Row[Any]]:
+def pending_requests(connection: Connection, limit: int = 200) -> Sequence[AnyRow]:
     """Return what users have asked for and nobody has done yet, oldest first."""
     query = select(t.request).where(t.request.c.handled_at.is_(None)).order_by(t.request.c.id).limit(limit)
     return connection.execute(query).all()
@@ -273,13 +272,13 @@ def finish_request(connection: Connection, request_id: str, *, outcome: str, now
     return done.rowcount == 1
 
 
-def missed_slas(connection: Connection, dag_ids: Collection[str], now: datetime) -> Sequence[Row[Any]]:
+def missed_slas(connection: Connection, dag_ids: Collection[str], now: datetime) -> Sequence[AnyRow]:
     """Return unfinished or unsuccessful task instances of closed intervals without a noted SLA miss."""
     ti, run, miss = t.task_instance, t.dag_run, t.sla_miss
     noted = and_(miss.c.dag_id == ti.c.dag_id, miss.c.task_id == ti.c.task_id, miss.c.run == ti.c.run)
     query = (
-        select(ti.c.id.label("ti"), ti.c.task_id, ti.c.state, run.c.id.label("run"), run.c.dag_id, run.c.run_id, run.c.logical_date)
-        .add_columns(run.c.data_interval_end)
+        select(ti.c.id.label("ti"), ti.c.task_id, ti.c.state, run.c.id.label("run"), run.c.dag_id, run.c.run_id)
+        .add_columns(run.c.logical_date, run.c.data_interval_end)
         .join(run, run.c.id == ti.c.run)
         .outerjoin(miss, noted)
         .where(
