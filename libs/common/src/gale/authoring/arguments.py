@@ -11,7 +11,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Required, TypedDict
 
 from gale.errors import UnknownArgument
 
@@ -19,8 +19,8 @@ from gale.errors import UnknownArgument
 Callbacks = Callable[..., Any] | Iterable[Callable[..., Any]] | None
 
 
-class TaskArguments(TypedDict, total=False):
-    """The arguments that every operator takes beside its own."""
+class CommonArguments(TypedDict, total=False):
+    """The arguments that every operator takes beside its own and its id."""
 
     dag: Any
     task_group: Any
@@ -83,7 +83,13 @@ class TaskArguments(TypedDict, total=False):
     logger_name: str | None
 
 
-TASK_DEFAULTS: Final[TaskArguments] = {
+class TaskArguments(CommonArguments, total=False):
+    """The arguments that every operator takes beside its own, for the signatures of operators."""
+
+    task_id: Required[str]
+
+
+TASK_DEFAULTS: Final[CommonArguments] = {
     "email": None,
     "email_on_retry": True,
     "email_on_failure": True,
@@ -139,7 +145,7 @@ RENAMED: Final[Mapping[str, str | None]] = {
     "logger_name": None,
 }
 
-TASK_ARGUMENTS: Final = frozenset(TaskArguments.__annotations__) | {"task_id"}
+TASK_ARGUMENTS: Final = TaskArguments.__optional_keys__ | TaskArguments.__required_keys__
 
 #: Every argument name of every operator class that has been defined in this process.
 _known: set[str] = set(TASK_ARGUMENTS)

@@ -37,7 +37,11 @@ def _task_ids(dag: DAG, chosen: Any, branch: str) -> list[str]:
             found += [task.task_id for task in groups[name].roots]
         else:
             right = nearest(str(name), [*dag.task_dict, *(str(group) for group in groups)])
-            hint = f"Did you mean {right!r}?" if right else "Return an id as it stands in the DAG, prefixes of groups included."
+            hint = (
+                f"Did you mean {right!r}?"
+                if right
+                else "Return an id as it stands in the DAG, prefixes of groups included."
+            )
             raise TaskError(f"The branch {branch!r} chose {name!r}, which is no task of the DAG {dag.dag_id!r}. {hint}")
     return found
 

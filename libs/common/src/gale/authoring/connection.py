@@ -70,9 +70,7 @@ def parse_text(conn_id: str, text: str) -> ConnectionData:
         raise BadRequest(f"The JSON of connection {conn_id!r} has unknown keys {', '.join(sorted(unknown))}.")
     if given.get("port") is not None:
         given["port"] = int(given["port"])
-    return ConnectionData(
-        conn_id=conn_id, extra=json.dumps(extra) if isinstance(extra, dict) else extra, **given
-    )
+    return ConnectionData(conn_id=conn_id, extra=json.dumps(extra) if isinstance(extra, dict) else extra, **given)
 
 
 def format_uri(data: ConnectionData) -> str:

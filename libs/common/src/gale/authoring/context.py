@@ -16,7 +16,7 @@ from gale.authoring.connection import Connection
 from gale.authoring.dag import DAG
 from gale.authoring.exceptions import MissingEntry, TaskError
 from gale.authoring.instants import shown
-from gale.authoring.macros import MACROS
+from gale.authoring.macros import macros
 from gale.authoring.operator import BaseOperator
 from gale.authoring.task_instance import DagRun, TaskInstance
 from gale.authoring.variable import Variable
@@ -96,8 +96,8 @@ def get_current_context() -> Context:
     """
     if not _running:
         raise TaskError(
-            "get_current_context() was called while no task is running. Call it inside a task's function, not at the top "
-            "of the DAG file."
+            "get_current_context() was called while no task is running. Call it inside a task's function, not at the "
+            "top of the DAG file."
         )
     return _running[-1]
 
@@ -243,7 +243,7 @@ _LAZY: Final[Mapping[str, Callable[[Context], Any]]] = {
     "var": lambda _: _VAR,
     "conn": lambda _: _CONN,
     "conf": lambda _: _CONF,
-    "macros": lambda _: MACROS,
+    "macros": lambda _: macros,
     "tables": lambda _: None,
     "triggering_asset_events": lambda _: {},
     "triggering_dataset_events": lambda _: {},
@@ -279,8 +279,16 @@ class XCom:
         return None if text is None else values.from_json(text)
 
     @classmethod
-    def set(cls, key: str, value: Any, *, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:  # noqa: PLR0913  an address
+    def set(cls, key: str, value: Any, *, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
         """Store one value."""
         services.required("Storing an XCom").set_xcom(
             dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index, key=key, value=values.to_json(value)
         )
+
+
+def context_names() -> frozenset[str]:
+    """Return every name that a context has, and so a function's parameter may bear to get it."""
+    return _NAMES
+
+
+_NAMES: Final = frozenset(_LAZY) | {"dag", "task", "ti", "task_instance", "run_id", "exception", "context"}

@@ -29,7 +29,6 @@ from gale.core.timetables import spec_from_schedule
 from gale.errors import DagDefinitionError
 
 
-
 class DagArguments(TypedDict, total=False):
     """The arguments of a DAG beside its id and description."""
 
@@ -191,7 +190,9 @@ class DAG:
         chosen = [(name, value) for name, value in found if value is not None] or found
         if len(chosen) > 1:
             names = " and ".join(name for name, _ in chosen)
-            raise DagDefinitionError(f"DAG({self.dag_id!r}) was given {names}. They mean the same thing: give schedule alone.")
+            raise DagDefinitionError(
+                f"DAG({self.dag_id!r}) was given {names}. They mean the same thing: give schedule alone."
+            )
         self.schedule_interval = chosen[0][1] if chosen else self.default_schedule
         schedule = self.schedule_interval
         if isinstance(schedule, Timetable):
@@ -275,7 +276,8 @@ class DAG:
     def cli(self) -> None:
         """Say what has taken the place of Airflow 1.x's per-file command line."""
         raise DagDefinitionError(
-            f"dag.cli() is not part of Gale. Use the command `gale`, for instance `gale tasks test {self.dag_id} TASK DATE`."
+            "dag.cli() is not part of Gale. Use the command `gale`, for instance "
+            f"`gale tasks test {self.dag_id} TASK DATE`."
         )
 
     def __enter__(self) -> Self:

@@ -83,10 +83,10 @@ class TaskNode(Node):
         """The task itself."""
         return (self,)
 
-    def add_edge(self, after: TaskNode, label: str | None) -> None:
+    def add_edge(self, after: TaskNode, label: str | None) -> None:  # noqa: ARG002  the DAG keeps it, see operator
         """Let `after` run after this task."""
         self._downstream[after.task_id] = after
-        after._upstream[self.task_id] = self  # noqa: SLF001  the other half of the same arrow
+        after._upstream[self.task_id] = self
 
     @property
     def upstream_task_ids(self) -> set[str]:

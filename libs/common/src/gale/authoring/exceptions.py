@@ -1,15 +1,15 @@
 """What user code raises to say how its task ended, and what it gets when it asks in vain.
 
-    GaleError
-    └── TaskError                 something went wrong in a task          (AirflowException)
-        ├── TaskSkipped           the task shall count as skipped         (AirflowSkipException)
-        ├── TaskFailedFinal       failed, and a retry would not help      (AirflowFailException)
-        ├── TaskRescheduled       ask again later, free the slot          (AirflowRescheduleException)
-        ├── SensorTimeout         what a sensor waits for did not come    (AirflowSensorTimeout)
-        ├── MissingEntry          no such variable, connection or XCom    (AirflowNotFoundException)
-        │   └── VariableMissing   also a KeyError, as in Airflow
-        ├── InvalidParams         a run's params break their schema       (ParamValidationError)
-        └── TemplateFileMissing   a templated field names a file that is not there
+GaleError
+└── TaskError                 something went wrong in a task          (AirflowException)
+├── TaskSkipped           the task shall count as skipped         (AirflowSkipException)
+├── TaskFailedFinal       failed, and a retry would not help      (AirflowFailException)
+├── TaskRescheduled       ask again later, free the slot          (AirflowRescheduleException)
+├── SensorTimeout         what a sensor waits for did not come    (AirflowSensorTimeout)
+├── MissingEntry          no such variable, connection or XCom    (AirflowNotFoundException)
+│   └── VariableMissing   also a KeyError, as in Airflow
+├── InvalidParams         a run's params break their schema       (ParamValidationError)
+└── TemplateFileMissing   a templated field names a file that is not there
 """
 
 from datetime import datetime

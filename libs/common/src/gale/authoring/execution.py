@@ -50,7 +50,9 @@ def warm_up(dags: Iterable[DAG] = ()) -> None:
         dags: The DAGs of the file that this process has loaded; none = what is common to all.
     """
     nowhere = DAG("warm_up", schedule=None)
-    renderer_of(nowhere).render("{{ ds }}{% if true %}{{ macros.ds_add(ds, 1) }}{% endif %}", {"ds": "2026-01-01", "macros": _Warm})
+    renderer_of(nowhere).render(
+        "{{ ds }}{% if true %}{{ macros.ds_add(ds, 1) }}{% endif %}", {"ds": "2026-01-01", "macros": _Warm}
+    )
     values.from_json(values.to_json({"a": [1]}))
     left = _COMPILED_AHEAD
     for dag in dags:
@@ -96,7 +98,7 @@ def run_task(dag: DAG, order: AttemptOrder, task_services: TaskServices) -> Atte
             result = attempt.run()
             ended = replace(ended, xcoms=attempt.results(result))
         except TaskSkipped as error:
-            task_log.info("Skipped: %s", error or "the task asked for it")
+            task_log.info("Skipped: %s", str(error) or "the task asked for it")
             ended = replace(ended, outcome=Outcome.SKIPPED, reason=_reason(error))
         except TaskRescheduled as error:
             task_log.info("To be asked again at %s", error.reschedule_date.isoformat())
@@ -108,7 +110,9 @@ def run_task(dag: DAG, order: AttemptOrder, task_services: TaskServices) -> Atte
             # sys.exit() and sys.exit(0) are an author's way to say that all is done.
             if error.code not in {None, 0}:
                 _log_failure(error)
-                ended = replace(ended, outcome=Outcome.FAILED, reason=f"The task's code called sys.exit({error.code!r}).")
+                ended = replace(
+                    ended, outcome=Outcome.FAILED, reason=f"The task's code called sys.exit({error.code!r})."
+                )
         except Exception as error:  # noqa: BLE001  user code raises what it likes, and all of it means: failed
             _log_failure(error)
             ended = replace(ended, outcome=Outcome.FAILED, reason=_reason(error))
@@ -142,7 +146,7 @@ class _Attempt:
         with entered(context):
             if task.params:
                 # Wrong params shall fail here and not in the middle of the work.
-                context["params"]  # noqa: B018  asking works them out
+                context["params"]
             try:
                 self._show(render_fields(task, context))
             except Exception:
@@ -156,7 +160,9 @@ class _Attempt:
 
     def _show(self, fields: Mapping[str, Any]) -> None:
         if fields:
-            self.rendered = json.dumps({name: _presentable(value) for name, value in fields.items()}, ensure_ascii=False)
+            self.rendered = json.dumps(
+                {name: _presentable(value) for name, value in fields.items()}, ensure_ascii=False
+            )
 
     def results(self, result: Any) -> dict[str, str]:
         """Return what the result adds to the task's XComs, as JSON.

@@ -76,7 +76,9 @@ def to_utc(value: Any, zone: tzinfo | None = None, *, what: str = "date") -> dat
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise DagDefinitionError(f"The {what} {value!r} is no date: {error}. Write it as 2026-01-31T08:00.") from error
+            raise DagDefinitionError(
+                f"The {what} {value!r} is no date: {error}. Write it as 2026-01-31T08:00."
+            ) from error
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)  # noqa: DTZ001  the zone follows
     if not isinstance(value, datetime):

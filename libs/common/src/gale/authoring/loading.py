@@ -71,7 +71,7 @@ class LoadedFile:
 class _FreshLoader(SourceFileLoader):
     """Compiles from the text, never from `__pycache__`: see the head of this file."""
 
-    def get_code(self, fullname: str) -> types.CodeType:
+    def get_code(self, fullname: str) -> types.CodeType:  # noqa: ARG002  importlib's form
         return compile(self.get_data(self.path), self.path, "exec", dont_inherit=True)
 
 
@@ -121,7 +121,9 @@ def _load_zip(path: Path, loaded: LoadedFile) -> None:
             members = [name for name in archive.namelist() if name.endswith(".py") and "/" not in name]
             sources = {name: archive.read(name) for name in sorted(members)}
     except (zipfile.BadZipFile, OSError, RuntimeError) as error:
-        loaded.errors.append(FileError(file=str(path), line=0, rule="zip", message=f"The zip file cannot be read: {error}."))
+        loaded.errors.append(
+            FileError(file=str(path), line=0, rule="zip", message=f"The zip file cannot be read: {error}.")
+        )
         return
     for name, source in sources.items():
         if might_contain_dag(source.decode("utf-8", "replace")):
@@ -178,7 +180,9 @@ def _judge(found: list[DAG], file: str, loaded: LoadedFile) -> None:
             spec = dag_to_spec(dag, file)
         except DagDefinitionError as error:
             message = f"DAG {dag.dag_id!r}: {error}"
-            loaded.errors.append(FileError(file=file, line=_line_in(error, file) or dag.lineno, rule=_rule(error), message=message))
+            loaded.errors.append(
+                FileError(file=file, line=_line_in(error, file) or dag.lineno, rule=_rule(error), message=message)
+            )
             continue
         loaded.dags[dag.dag_id] = dag
         if spec.start_date is None and spec.era == "interval" and from_spec(spec.timetable).periodic:
@@ -225,5 +229,3 @@ def _error_of(error: BaseException, file: str) -> FileError:
     else:
         message = f"Importing the file failed: {type(error).__name__}: {error}"
     return FileError(file=file, line=_line_in(error, file), rule=_rule(error), message=message, trace=trace)
-
-

@@ -66,9 +66,7 @@ class Macros:
     datetime = datetime
     date = date
     timedelta = timedelta
-    uuid = SimpleNamespace(
-        UUID=_uuid.UUID, uuid1=_uuid.uuid1, uuid3=_uuid.uuid3, uuid4=_uuid.uuid4, uuid5=_uuid.uuid5
-    )
+    uuid = SimpleNamespace(UUID=_uuid.UUID, uuid1=_uuid.uuid1, uuid3=_uuid.uuid3, uuid4=_uuid.uuid4, uuid5=_uuid.uuid5)
     time = SimpleNamespace(strftime=_time.strftime, gmtime=_time.gmtime, mktime=_time.mktime)
     json = SimpleNamespace(dumps=_json.dumps, loads=_json.loads)
 
@@ -76,7 +74,7 @@ class Macros:
     def dateutil(self) -> Any:
         """Parts of dateutil, if it is installed."""
         # Few templates need it, and it takes 10 ms to import.
-        from dateutil import parser, relativedelta  # noqa: PLC0415
+        from dateutil import parser, relativedelta  # type: ignore[import-untyped]  # noqa: PLC0415
 
         return SimpleNamespace(
             parser=SimpleNamespace(parse=parser.parse),
@@ -84,4 +82,4 @@ class Macros:
         )
 
 
-MACROS: Final = Macros()
+macros: Final = Macros()

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, ClassVar, NoReturn, Self, Unpack, cast
 
 from gale.authoring import arguments, surroundings
-from gale.authoring.arguments import TaskArguments
+from gale.authoring.arguments import CommonArguments
 from gale.authoring.dag import DAG
 from gale.authoring.edges import TaskNode
 from gale.authoring.groups import TaskGroup, current_group
@@ -44,9 +44,7 @@ def _merged_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     return defaults
 
 
-def _takes_defaults(
-    init: Callable[..., None], names: Sequence[str], positional: Sequence[str]
-) -> Callable[..., None]:
+def _takes_defaults(init: Callable[..., None], names: Sequence[str], positional: Sequence[str]) -> Callable[..., None]:
     """Wrap an `__init__` so that it takes what it was not given from the default arguments."""
 
     @functools.wraps(init)
@@ -73,7 +71,7 @@ class BaseOperator(TaskNode):
 
     Args:
         task_id: Its id inside the DAG, without the prefix of its group.
-        options: See `TaskArguments`.
+        options: See `arguments.CommonArguments`.
     """
 
     #: Fields that are Jinja templates, and file endings for which a field names a template file.
@@ -129,9 +127,9 @@ class BaseOperator(TaskNode):
         if "__init__" in cls.__dict__:
             names = arguments.parameter_names(cls.__init__)
             arguments.know(names)
-            cls.__init__ = _takes_defaults(cls.__init__, names, names)  # type: ignore[method-assign]  that is the point
+            cls.__init__ = _takes_defaults(cls.__init__, names, names)  # type: ignore[method-assign]  # that is the point
 
-    def __init__(self, task_id: str, **options: Unpack[TaskArguments]) -> None:
+    def __init__(self, task_id: str, **options: Unpack[CommonArguments]) -> None:
         super().__init__()
         given = arguments.modern_names(cast("dict[str, Any]", dict(options)))
         arguments.refuse_unknown(f"{type(self).__name__}({task_id!r})", given, arguments.TASK_ARGUMENTS)
@@ -199,11 +197,11 @@ class BaseOperator(TaskNode):
             raise DagDefinitionError(
                 f"The task {self.task_id!r} was set to run after itself, so it could never start. Remove that arrow."
             )
-        if self._dag is None and other._dag is not None:
-            self.dag = other._dag
-        elif other._dag is None and self._dag is not None:
+        if self._dag is None and other.has_dag():
+            self.dag = other.dag
+        elif self._dag is not None and not other.has_dag():
             other.dag = self._dag
-        if self._dag is None or self._dag is not other._dag:
+        if self._dag is None or self._dag is not other.dag:
             where = "neither is in a DAG yet" if self._dag is None else "they are in two different DAGs"
             raise DagDefinitionError(
                 f"The tasks {self.task_id!r} and {other.task_id!r} cannot depend on each other: {where}. Give both the "
@@ -221,7 +219,9 @@ class BaseOperator(TaskNode):
             DagDefinitionError: It is in none yet.
         """
         if self._dag is None:
-            raise DagDefinitionError(f"The task {self.task_id!r} is in no DAG yet. Give it dag= or make it inside a `with`.")
+            raise DagDefinitionError(
+                f"The task {self.task_id!r} is in no DAG yet. Give it dag= or make it inside a `with`."
+            )
         return self._dag
 
     @dag.setter
@@ -306,6 +306,6 @@ class BaseOperator(TaskNode):
 
 
 # The class itself is not made by __init_subclass__.
-BaseOperator.__init__ = _takes_defaults(  # type: ignore[method-assign]  see __init_subclass__
+BaseOperator.__init__ = _takes_defaults(  # type: ignore[method-assign]  # see __init_subclass__
     BaseOperator.__init__, sorted(arguments.TASK_ARGUMENTS - {"dag", "task_group", "default_args"}), ("task_id",)
 )

@@ -115,7 +115,7 @@ class ParamsDict(MutableMapping[str, Any]):
     def merged(self, other: ParamsDict) -> ParamsDict:
         """Return these params with those of `other` over them."""
         both = ParamsDict()
-        both._params = {**self._params, **other._params}  # noqa: SLF001  our own class
+        both._params = {**self._params, **other._params}
         return both
 
     def resolved(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,6 +144,21 @@ class ParamsDict(MutableMapping[str, Any]):
         return dumped
 
 
+class DagParam:
+    """A param of the run, to be given to tasks while the DAG is being built (what `@dag` functions get)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def resolve(self, context: Mapping[str, Any]) -> Any:
+        """Return the value, inside a running task."""
+        return context["params"][self.name]
+
+    def __str__(self) -> str:
+        """Return the template of the value, for use inside a longer text."""
+        return f"{{{{ params.{self.name} }}}}"
+
+
 def check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
     """Check one value against a JSON Schema.
 
@@ -160,7 +175,8 @@ def check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
         validate(value, rules, format_checker=FormatChecker())
     except ValidationError as error:
         raise InvalidParams(
-            f"The param {name!r} was given {value!r}, which its schema refuses: {error.message}. Correct the run's conf."
+            f"The param {name!r} was given {value!r}, which its schema refuses: {error.message}. "
+            "Correct the run's conf."
         ) from error
 
 

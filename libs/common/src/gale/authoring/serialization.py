@@ -48,7 +48,9 @@ def _callbacks(owner: DAG | BaseOperator, kinds: Iterable[CallbackKind], what: s
         functions = callbacks_of(getattr(owner, kind.value, None))
         for function in functions:
             if not callable(function):
-                raise DagDefinitionError(f"{kind.value} of {what} is {function!r}. Give a function or a list of functions.")
+                raise DagDefinitionError(
+                    f"{kind.value} of {what} is {function!r}. Give a function or a list of functions."
+                )
         if functions:
             present.append(kind)
     return tuple(present)

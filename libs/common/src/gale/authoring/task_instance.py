@@ -145,7 +145,7 @@ class TaskInstance:
             value=text,
         )
 
-    def xcom_pull(  # noqa: PLR0913  Airflow's signature
+    def xcom_pull(
         self,
         task_ids: str | Iterable[str] | None = None,
         dag_id: str | None = None,
@@ -190,7 +190,7 @@ class TaskInstance:
         far = self.task.get_flat_relative_ids(upstream=True)
         return [*near, *sorted(far - set(near)), self.task_id]
 
-    def _pull_one(  # noqa: PLR0913  the parts of an XCom's address
+    def _pull_one(
         self, where: Mapping[str, str], task_id: str, key: str | None, index: int, default: Any, *, prior: bool
     ) -> Any:
         source = services.required("Pulling an XCom")

@@ -19,7 +19,7 @@ from jinja2.sandbox import SandboxedEnvironment, is_internal_attribute
 from gale.authoring.dag import DAG
 from gale.authoring.exceptions import TemplateFileMissing
 from gale.authoring.operator import BaseOperator
-from gale.authoring.params import Param
+from gale.authoring.params import DagParam, Param
 from gale.authoring.xcom_arg import XComArg
 
 #: How many compiled templates of a DAG are kept.
@@ -102,17 +102,17 @@ class Renderer:
             return self.environment.get_template(name)
         except jinja2.TemplateNotFound as error:
             raise TemplateFileMissing(
-                f"The template file {str(error)!r} is in none of {', '.join(self._searched)}. A templated text that ends in "
-                "this way is taken for the name of a file: put the file there, set template_searchpath, or end the text "
-                "with a space if it is meant as it stands."
+                f"The template file {str(error)!r} is in none of {', '.join(self._searched)}. A templated text that "
+                "ends in this way is taken for the name of a file: put the file there, set template_searchpath, or "
+                "end the text with a space if it is meant as it stands."
             ) from error
 
     def fill(self, template: jinja2.Template, context: Mapping[str, Any]) -> Any:
-        """Return the template filled in. Values of the context are looked up, not copied, so unused ones cost nothing."""
-        names: Any = ChainMap(context, template.globals)  # type: ignore[arg-type]  only ever read
+        """Return the template filled in. What it does not use of the context is never worked out."""
+        names: Any = ChainMap(context, template.globals)  # type: ignore[arg-type]  # only ever read
         frame = self.environment.context_class(self.environment, names, template.name, template.blocks)
         try:
-            return self.environment.concat(template.root_render_func(frame))  # type: ignore[attr-defined]  public in jinja2
+            return self.environment.concat(template.root_render_func(frame))
         except Exception:  # noqa: BLE001  jinja2's own way: it rewrites the traceback to name the template's line
             self.environment.handle_exception()
 
@@ -129,9 +129,9 @@ class Renderer:
                 return self.fill(self.from_file(value), context)
             if not self.is_template(value):
                 # Jinja drops one newline at the end; so that adding a brace changes nothing else, so do we.
-                return value[:-1] if value.endswith("\n") else value
+                return value.removesuffix("\n")
             return self.fill(self.compile(value), context)
-        if isinstance(value, XComArg):
+        if isinstance(value, XComArg | DagParam):
             return value.resolve(context)
         return self._render_inside(value, context, extensions)
 
@@ -174,7 +174,7 @@ def render_fields(task: BaseOperator, context: Mapping[str, Any]) -> dict[str, A
     renderer: Renderer | None = None
     for field in task.template_fields:
         value = getattr(task, field, None)
-        if value is None or value == () or value == {} or value == []:
+        if value is None or (isinstance(value, tuple | list | dict) and not value):
             rendered[field] = value
             continue
         if renderer is None:

@@ -59,8 +59,8 @@ def _plain(value: Any) -> Any:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     # numpy scalars and arrays, pandas series, pydantic models: by what they can do, so that none is imported.
     for method in ("tolist", "to_dict", "model_dump"):
-        if callable(convert := getattr(value, method, None)):
-            return convert()
+        if callable(take := getattr(value, method, None)):
+            return take()
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__}")
 
 
@@ -86,8 +86,9 @@ def to_json(value: Any, what: str = "value") -> str:
         return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise TaskError(
-            f"The {what} cannot be handed on: it holds {error}, which JSON cannot store. Return plain data (text, numbers, "
-            "lists, dicts, dates), write large or special things to a file and return its path, or set do_xcom_push=False."
+            f"The {what} cannot be handed on: it holds {error}, which JSON cannot store. Return plain data (text, "
+            "numbers, lists, dicts, dates), write large or special things to a file and return its path, or set "
+            "do_xcom_push=False."
         ) from error
 
 

@@ -38,8 +38,8 @@ class Variable:
             fallback = default_var if default is _ABSENT else default
             if fallback is _ABSENT:
                 raise VariableMissing(
-                    f"There is no variable {key!r}. Set it with `gale variables set {key} VALUE`, in the web page under "
-                    f"Variables, as the environment variable GALE_VAR_{key.upper()}, or give a default."
+                    f"There is no variable {key!r}. Set it with `gale variables set {key} VALUE`, in the web page "
+                    f"under Variables, as the environment variable GALE_VAR_{key.upper()}, or give a default."
                 )
             return fallback
         value = json.loads(text) if deserialize_json else text

@@ -82,12 +82,12 @@ class XComArg(Node):
 
     def as_setup(self) -> Self:
         """Make the task a setup task."""
-        self.operator.as_setup()  # type: ignore[attr-defined]  every task node in a DAG is an operator
+        self.operator.as_setup()  # type: ignore[attr-defined]  # every task node in a DAG is an operator
         return self
 
     def as_teardown(self, **options: Any) -> Self:
         """Make the task a teardown task."""
-        self.operator.as_teardown(**options)  # type: ignore[attr-defined]  see as_setup
+        self.operator.as_teardown(**options)  # type: ignore[attr-defined]  # see as_setup
         return self
 
     def map(self, *_: Any) -> NoReturn:

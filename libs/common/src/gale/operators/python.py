@@ -66,7 +66,7 @@ class PythonOperator(BaseOperator):
     template_fields: Sequence[str] = ("templates_dict", "op_args", "op_kwargs")
     ui_color = "#ffefeb"
 
-    def __init__(  # noqa: PLR0913  Airflow's signature
+    def __init__(
         self,
         *,
         python_callable: Callable[..., Any],
