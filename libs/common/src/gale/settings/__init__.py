@@ -102,6 +102,11 @@ class Settings:
         """Return True if somebody set the value, False if it is the default."""
         return (section, key) in self.places
 
+    def dag_folders(self) -> tuple[Path, ...]:
+        """Return the folders in which DAG files are looked for: the user's, then the shipped examples if wanted."""
+        examples = shipped_examples() if self.core.load_examples else None
+        return (self.core.dags_folder,) if examples is None else (self.core.dags_folder, examples)
+
     def explain(self) -> Iterator[ExplainedSetting]:
         """Give every setting with its value, its default and where it comes from."""
         for (section, key), option in OPTIONS.items():
@@ -123,6 +128,13 @@ def find_home(environ: Mapping[str, str] | None = None) -> Path:
     if named:
         return Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 - `Path.expanduser` raises for users without a home
     return Path(variables.get("HOME", "/")) / DEFAULT_HOME
+
+
+def shipped_examples() -> Path | None:
+    """Return the folder of the examples: inside the installed package, or at the root of a source tree."""
+    package = Path(__file__).parents[1]
+    candidates = (package / "example_dags", *(parent / "examples" for parent in package.parents[3:4]))
+    return next((folder for folder in candidates if folder.is_dir()), None)
 
 
 def environment(name: str, default: str = "") -> str:
