@@ -1,0 +1,140 @@
+"""Where the log of an attempt is, how it is read, and how it is kept from filling the disk.
+
+A task writes straight to its file. A file beyond `LOG_LIMIT` is cut by the supervisor, which
+keeps the beginning and the newest part and says in between how much it took out: cause and
+end of a trouble are what people look for.
+"""
+
+import os
+import re
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from gale.core.attempt import AttemptOrder
+
+#: A log grows to this size before it is cut, and to `LOG_KEPT_HEAD + LOG_KEPT_TAIL` afterwards.
+LOG_LIMIT: Final = 64 * 1024 * 1024
+LOG_KEPT_HEAD: Final = 8 * 1024 * 1024
+LOG_KEPT_TAIL: Final = 8 * 1024 * 1024
+#: Lines of Gale itself in a log carry this name.
+SOURCE: Final = "gale"
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.\-:+~@=,]")
+
+
+def log_path(
+    base: str | os.PathLike[str], *, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1
+) -> Path:
+    """Return the path of an attempt's log below the folder `base`."""
+    parts = [f"dag_id={_part(dag_id)}", f"run_id={_part(run_id)}", f"task_id={_part(task_id)}"]
+    if map_index >= 0:
+        parts.append(f"map_index={map_index}")
+    return Path(base, *parts, f"attempt={try_number}.log")
+
+
+def log_path_of(base: str | os.PathLike[str], order: AttemptOrder) -> Path:
+    """Return the path of the log of what is ordered. A callback writes to the log of its attempt."""
+    return log_path(
+        base,
+        dag_id=order.run.dag_id,
+        run_id=order.run.run_id,
+        task_id=order.task_id,
+        try_number=order.try_number,
+        map_index=order.map_index,
+    )
+
+
+def _part(text: str) -> str:
+    # Ids are checked when a DAG is read. A row made by other means must not lead out of the folder either.
+    return _UNSAFE.sub("_", text).replace("..", "__") or "_"
+
+
+def stamp(now: datetime) -> str:
+    """Return an instant as the lines of a log show it."""
+    return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}+0000"
+
+
+def gale_line(now: datetime, text: str, level: str = "INFO") -> str:
+    """Return a line of Gale itself, in the form of all lines."""
+    return f"[{stamp(now)}] {{{SOURCE}}} {level} - {text}\n"
+
+
+def open_log(path: str) -> int:
+    """Open a log for appending, with the folders that it needs, and return its descriptor."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o640)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+        return os.open(path, flags, 0o640)
+
+
+def append(path: Path, text: str) -> None:
+    """Add lines to a log, on a line of their own whatever the task wrote last. Never raises."""
+    with suppress(OSError):
+        fd = open_log(os.fspath(path))
+        try:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                text = "\n" + text
+            os.write(fd, text.encode("utf-8", "replace"))
+        finally:
+            os.close(fd)
+
+
+def cut_if_too_long(path: Path, now: datetime) -> int:
+    """Take the middle out of a log that is longer than `LOG_LIMIT`; return the bytes taken out.
+
+    A writer that is at it meanwhile goes on at the new end (its descriptor appends); what it
+    wrote between reading and cutting is among what was taken out.
+    """
+    try:
+        if os.stat(path).st_size <= LOG_LIMIT:
+            return 0
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        size = os.fstat(fd).st_size
+        tail = os.pread(fd, LOG_KEPT_TAIL, size - LOG_KEPT_TAIL)
+        tail = tail[tail.find(b"\n") + 1 :]
+        gone = size - LOG_KEPT_HEAD - len(tail)
+        os.ftruncate(fd, LOG_KEPT_HEAD)
+        says = f"The log was longer than {LOG_LIMIT:,} bytes; about {gone:,} bytes were cut out here."
+        os.write(fd, b"\n" + gale_line(now, says, "WARNING").encode() + tail)
+    except OSError:
+        return 0
+    finally:
+        os.close(fd)
+    return gone
+
+
+def read_chunk(path: str | os.PathLike[str], offset: int = 0, limit: int = 256 * 1024) -> tuple[str, int, bool]:
+    """Return text from byte `offset` on, the offset to go on from, and whether that is the end for now.
+
+    Never splits a character: one that is not written completely comes with the next chunk. Bytes
+    that are no UTF-8 are shown as U+FFFD. A log that was cut below `offset` goes on at its new end.
+
+    Raises:
+        FileNotFoundError: There is no log (yet).
+    """
+    with open(path, "rb") as log:
+        size = os.fstat(log.fileno()).st_size
+        offset = min(max(offset, 0), size)
+        log.seek(offset)
+        data = log.read(max(limit, 4))
+    at_end = offset + len(data) >= size
+    data = data[: len(data) - _incomplete(data)]
+    return data.decode("utf-8", "replace"), offset + len(data), at_end
+
+
+def _incomplete(data: bytes) -> int:
+    """Return how many bytes at the end begin a character whose rest is missing."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0b1100_0000 == 0b1000_0000:
+            continue
+        needed = 4 if byte >= 0b1111_0000 else 3 if byte >= 0b1110_0000 else 2 if byte >= 0b1100_0000 else 1
+        return back if needed > back else 0
+    return 0
