@@ -12,7 +12,7 @@ the DAG folder.
 
 import selectors
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -232,6 +232,7 @@ class SchedulerLoop:
             this.commands += p.book.due(now)
             this.grants = p.relay.grant(connection, now)
             this.commands += this.grants.commands
+            this.writer = replace(this.writer, ends={end.ti: end for end, _ in this.results})
             this.applied = apply(connection, this.commands, this.writer)
             store_results(connection, self._accepted(this), now)
         self._ended.clear()
@@ -361,19 +362,12 @@ class SchedulerLoop:
         p.notices.close()
 
     def _give_back(self) -> None:
-        """Attempts that were stopped because the scheduler stops are no failures of their tasks."""
-        self._ended = [
-            end if end.outcome is Outcome.SUCCESS else _as_lost(end, "The scheduler was stopped") for end in self._ended
-        ]
+        """Write the ends of what was stopped with us: it is tried again and loses no retry."""
         this = _Round(writer=self._writer(self._p.clock.now()))
         with writing(self._p.engine) as connection:
             self._take_ends(this)
             this.applied = apply(connection, this.commands, this.writer)
             store_results(connection, self._accepted(this), this.writer.now)
-
-
-def _as_lost(end: AttemptEnded, reason: str) -> AttemptEnded:
-    return AttemptEnded(ti=end.ti, token=end.token, outcome=Outcome.LOST, reason=reason, pid=end.pid)
 
 
 def event_of(end: AttemptEnded, cause: str) -> e.TaskEvent:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from gale.core.attempt import AttemptEnded
 from gale.core.commands import Command, MoveRun, MoveTask, Notify
@@ -45,6 +45,8 @@ class Writer:
     actor: str
     now: datetime
     job_id: str | None = None
+    #: By task instance: the ends of attempts that the moves are about, for what they used.
+    ends: Mapping[str, AttemptEnded] = field(default_factory=dict)
 
 
 def apply(connection: Connection, commands: Sequence[Command], writer: Writer) -> Applied:
@@ -91,16 +93,22 @@ def _apply_tasks(connection: Connection, moves: list[MoveTask], writer: Writer, 
         connection.execute(insert(t.task_event), events)
 
 
+_ti: Final = t.task_instance.c
+#: Built once: making a statement anew costs more than running it.
+_LOCK_TASKS: Final = (
+    select(_ti.id, _ti.state, _ti.token, _ti.dag_id, _ti.run_id, _ti.scheduled_at, _ti.queued_at, _ti.job_id)
+    .where(_ti.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_ti.id)
+    .with_for_update()
+)
+
+
 def _lock_tasks(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
     """Read what the rows say now and keep anybody else from changing them until the commit."""
-    table = t.task_instance
-    columns = (table.c.id, table.c.state, table.c.token, table.c.dag_id, table.c.run_id)
-    columns += (table.c.scheduled_at, table.c.queued_at, table.c.job_id)  # type: ignore[assignment]
     rows: dict[str, Any] = {}
     for start in range(0, len(ids), _CHUNK):
-        chunk = ids[start : start + _CHUNK]
-        query = select(*columns).where(table.c.id.in_(chunk)).order_by(table.c.id).with_for_update()
-        rows.update((row.id, row) for row in connection.execute(query))
+        chunk = connection.execute(_LOCK_TASKS, {"ids": ids[start : start + _CHUNK]})
+        rows.update((row.id, row) for row in chunk)
     return rows
 
 
@@ -123,16 +131,26 @@ _TASK_COLUMNS: Final = (
     "updated_at",
 )
 
+_USE_COLUMNS: Final = ("pid", "cpu_seconds", "max_rss_bytes")
+
 _UPDATE_TASK: Final = (
     update(t.task_instance)
     .where(t.task_instance.c.id == bindparam("row_id"), t.task_instance.c.state == bindparam("row_state"))
-    .values({name: bindparam(name) for name in _TASK_COLUMNS})
+    .values(
+        {name: bindparam(name) for name in _TASK_COLUMNS}
+        # What an attempt used stays until the next one ends.
+        | {name: func.coalesce(bindparam(name), t.task_instance.c[name]) for name in _USE_COLUMNS}
+    )
 )
 
 
 def _task_values(path: list[MoveTask], last: TaskFacts, row: Any, writer: Writer) -> dict[str, Any]:
     passed = {move.after.state for move in path}
+    end = writer.ends.get(last.ti)
     return {
+        "pid": None if end is None else end.pid,
+        "cpu_seconds": None if end is None else end.cpu_seconds,
+        "max_rss_bytes": None if end is None else end.max_rss_bytes,
         "row_id": last.ti,
         "row_state": row.state,
         "state": last.state.value,
@@ -271,7 +289,7 @@ def add_tasks(connection: Connection, rows: Sequence[Mapping[str, Any]], writer:
 
 
 def store_results(connection: Connection, ended: Iterable[tuple[AttemptEnded, Any]], now: datetime) -> None:
-    """Store XComs, rendered fields and resource use of ended attempts, in the commit of their end.
+    """Store XComs and rendered fields of ended attempts, in the commit of their end.
 
     Args:
         connection: The transaction that also holds the moves of these attempts.
@@ -280,7 +298,6 @@ def store_results(connection: Connection, ended: Iterable[tuple[AttemptEnded, An
     """
     xcoms: list[dict[str, Any]] = []
     rendered: list[dict[str, Any]] = []
-    used: list[dict[str, Any]] = []
     for end, keys in ended:
         place = {
             "dag_id": keys.dag_id,
@@ -291,22 +308,10 @@ def store_results(connection: Connection, ended: Iterable[tuple[AttemptEnded, An
         xcoms.extend({**place, "key": key, "value": value, "timestamp": now} for key, value in end.xcoms.items())
         if end.rendered_fields and end.rendered_fields != "{}":
             rendered.append({"ti": end.ti, "fields": end.rendered_fields})
-        used.append(
-            {"row_id": end.ti, "pid": end.pid, "cpu_seconds": end.cpu_seconds, "max_rss_bytes": end.max_rss_bytes}
-        )
     if xcoms:
         upsert(connection, t.xcom, xcoms, changing=("value", "timestamp"))
     if rendered:
         upsert(connection, t.rendered_fields, rendered, changing=("fields",))
-    if used:
-        connection.execute(_UPDATE_USE, used)
-
-
-_UPDATE_USE: Final = (
-    update(t.task_instance)
-    .where(t.task_instance.c.id == bindparam("row_id"))
-    .values({name: bindparam(name) for name in ("pid", "cpu_seconds", "max_rss_bytes")})
-)
 
 
 def clear_xcoms(connection: Connection, keys: Iterable[Any]) -> None:

@@ -225,9 +225,12 @@ def occupied(connection: Connection) -> Sequence[AnyRow]:
     return connection.execute(query).all()
 
 
+_GRANT_HOLDER = select(t.grant_lock.c.holder).with_for_update()
+
+
 def take_grant_lock(connection: Connection, job_id: str) -> bool:
     """Lock the right to grant slots until the commit; True if nobody else had it since we did."""
-    holder = connection.execute(select(t.grant_lock.c.holder).with_for_update()).scalar_one_or_none()
+    holder = connection.execute(_GRANT_HOLDER).scalar_one_or_none()
     if holder == job_id:
         return True
     connection.execute(update(t.grant_lock).values(holder=job_id, version=t.grant_lock.c.version + 1))

@@ -65,6 +65,7 @@ def _dags() -> None:
         sa.Column("next_interval_start", Instant(), nullable=True),
         sa.Column("next_interval_end", Instant(), nullable=True),
         sa.Column("next_run_after", Instant(), nullable=True),
+        sa.Column("has_sla", sa.Boolean(), nullable=False),
         sa.Column("last_parsed_at", Instant(), nullable=True),
         sa.Column("last_expired_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("dag_id", name="pk_dag"),
