@@ -11,16 +11,29 @@ from gale.clock import Clock
 from gale.errors import ConfigError
 from gale.secrets import FernetBox
 from gale.settings import Settings
-from gale_webserver import headers, pages, problems
-from gale_webserver.api import dags, runs
+from gale_webserver import headers, openapi, pages, problems
+from gale_webserver.access.throttle import Throttle
+from gale_webserver.access.tokens import Tokens
+from gale_webserver.api import (
+    connections,
+    dags,
+    logs,
+    monitor,
+    pools,
+    runs,
+    task_instances,
+    tasks,
+    users,
+    variables,
+    xcoms,
+)
 from gale_webserver.auth import guard, login
-from gale_webserver.auth.throttle import Throttle
-from gale_webserver.auth.tokens import Tokens
 from gale_webserver.context import EXTENSION, Services
 from gale_webserver.routing import Routes
 from gale_webserver.ui import dags as ui_dags
 from gale_webserver.ui import grid as ui_grid
 from gale_webserver.ui import logs as ui_logs
+from gale_webserver.ui import system as ui_system
 from gale_webserver.ui import why as ui_why
 
 #: Bodies are JSON: forms and uploads are not taken at all.
@@ -37,8 +50,18 @@ ROUTES: Final[tuple[Routes, ...]] = (
     ui_grid.routes,
     ui_logs.routes,
     ui_why.routes,
+    ui_system.routes,
     dags.routes,
     runs.routes,
+    task_instances.routes,
+    tasks.routes,
+    logs.routes,
+    xcoms.routes,
+    variables.routes,
+    connections.routes,
+    pools.routes,
+    users.routes,
+    monitor.routes,
 )
 
 
@@ -99,6 +122,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> Flask:
     guard.install(app)
     for group in ROUTES:
         group.install(app)
+    openapi.install(app, ROUTES)
     pages.install(app)
     if settings.webserver.enable_proxy_fix:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]

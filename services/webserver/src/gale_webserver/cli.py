@@ -11,8 +11,14 @@ import click
 @click.option("-p", "--port", type=click.IntRange(0, 65535), help="Port to listen on (default: web_server_port, 8080).")
 @click.option("-H", "--hostname", help="Address to listen on (default: web_server_host, 127.0.0.1).")
 @click.option("-w", "--workers", type=click.IntRange(1, 64), help="Processes (default: workers, 1).")
-@click.option("-t", "--worker-timeout", "--worker_timeout", type=click.IntRange(1), help="Seconds until a process that hangs is replaced.")
-@click.option("--threads", type=click.IntRange(1, 256), help="Requests that each process handles at once (default: threads, 8).")
+@click.option(
+    "-t",
+    "--worker-timeout",
+    "--worker_timeout",
+    type=click.IntRange(1),
+    help="Seconds until a hung one is replaced.",
+)
+@click.option("--threads", type=click.IntRange(1, 256), help="Requests that a process handles at once (default: 8).")
 @click.option("-A", "--access-logfile", "--access_logfile", help="File for a line per request; - is standard error.")
 @click.option("--ssl-cert", "--ssl_cert", help="Path of a TLS certificate.")
 @click.option("--ssl-key", "--ssl_key", help="Path of the certificate's key.")

@@ -9,11 +9,12 @@ from sqlalchemy import Engine
 
 from gale.clock import Clock
 from gale.db.read.browse import Visible
+from gale.db.read.why import Defaults
 from gale.secrets import FernetBox
 from gale.settings import Settings
-from gale_webserver.auth.roles import Permission, permissions_of
-from gale_webserver.auth.throttle import Throttle
-from gale_webserver.auth.tokens import Tokens
+from gale_webserver.access.roles import Permission, permissions_of
+from gale_webserver.access.throttle import Throttle
+from gale_webserver.access.tokens import Tokens
 
 EXTENSION: Final = "gale"
 
@@ -30,6 +31,8 @@ class Services:
     throttle: Throttle
     #: True if users reach the page over TLS, so that cookies may insist on it.
     secure: bool
+    #: How long an answer waits for the scheduler to do what was asked.
+    patience_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +73,13 @@ def visible() -> Visible:
     if services().settings.webserver.filter_by_owner and not asking.may(Permission.ALL_DAGS):
         return Visible(owner=asking.username)
     return Visible()
+
+
+def limits_of_all(used: Services) -> Defaults:
+    """Return the settings that limit a DAG which sets no limits itself."""
+    core = used.settings.core
+    return Defaults(
+        parallelism=core.parallelism,
+        max_active_tasks=core.max_active_tasks_per_dag,
+        max_active_runs=core.max_active_runs_per_dag,
+    )

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from gale.errors import (
     BadRequest,
+    ConfigError,
     DagDefinitionError,
     GaleError,
     NotFound,
@@ -31,11 +32,13 @@ _STATUS_OF: Final[Mapping[type[GaleError], HTTPStatus]] = {
     RunExists: HTTPStatus.CONFLICT,
     BadRequest: HTTPStatus.BAD_REQUEST,
     DagDefinitionError: HTTPStatus.BAD_REQUEST,
+    # A value that the present key does not open, or a setting that is wrong: names settings, never values.
+    ConfigError: HTTPStatus.CONFLICT,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _ADVICE: Final[Mapping[int, str]] = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address. /api/v2/openapi.json lists all addresses.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not know that method. The header Allow lists those that it knows.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not know that method. The header Allow lists those it knows.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this server accepts. Send less at once.",
 }
 
@@ -81,14 +84,13 @@ def _of_gale(error: GaleError) -> Response:
         if isinstance(error, kind):
             if status is HTTPStatus.SERVICE_UNAVAILABLE:
                 logger.error("store.failed %s", error)
-                return problem(status, "The database cannot be used at the moment. Try again; the server's log says more.")
+                detail = "The database cannot be used at the moment. Try again; the server's log says more."
+                return problem(status, detail)
             return problem(status, str(error))
     return _unexpected(error)
 
 
 def _of_werkzeug(error: HTTPException) -> Response:
-    if error.response is not None:
-        return Response(error.response.get_data(), error.response.status_code)
     code = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     headers = {name: value for name, value in error.get_headers() if name not in {"Content-Type", "Content-Length"}}
     return problem(HTTPStatus(code), _ADVICE.get(code) or error.description or HTTPStatus(code).phrase, headers)
@@ -96,7 +98,8 @@ def _of_werkzeug(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     error_id = secrets.token_hex(8)
-    logger.error("request.failed id=%s method=%s endpoint=%s", error_id, request.method, request.endpoint, exc_info=error)
+    told = (error_id, request.method, request.endpoint)
+    logger.error("request.failed id=%s method=%s endpoint=%s", *told, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         f"Something went wrong inside Gale. The server's log tells what, under the id {error_id}.",

@@ -170,7 +170,7 @@ def _page(values: Mapping[str, Any], max_limit: int, usual_limit: int) -> Page:
 def _value_of(param: Param, given: list[str]) -> Any:
     if param.many:
         if len(given) > MAX_WORDS:
-            raise BadRequest(f"{param.name} is given {len(given)} times; {MAX_WORDS} are allowed. Ask in several requests.")
+            raise BadRequest(f"{param.name} is given {len(given)} times; {MAX_WORDS} are allowed. Ask more than once.")
         return [_one(param, item) for item in given]
     if len(given) > 1:
         raise BadRequest(f"{param.name} is given {len(given)} times; give it once.")
@@ -236,6 +236,6 @@ def read_instant(name: str, given: str) -> datetime:
         value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadRequest(
-            f"{name} is {given[:60]!r}, which is no instant. Write it as 2026-01-31T12:00:00Z (ISO 8601, with the zone)."
+            f"{name} is {given[:60]!r}, which is no instant. Write it as 2026-01-31T12:00:00Z (ISO 8601)."
         ) from None
     return value

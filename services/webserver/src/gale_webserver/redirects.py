@@ -7,9 +7,9 @@ HOME: Final = "/"
 
 
 def local_path(target: str | None) -> str:
-    """Return `target` if it is a path of this server, else the start page.
+    r"""Return `target` if it is a path of this server, else the start page.
 
-    Browsers read a backslash as a slash and drop tabs and newlines, so `/\\evil` and `/<tab>/evil`
+    Browsers read a backslash as a slash and drop tabs and newlines, so `/\evil` and `/<tab>/evil`
     lead elsewhere; whatever has such signs is not worth repairing.
     """
     if not target or not target.startswith("/") or target.startswith("//") or "\\" in target:

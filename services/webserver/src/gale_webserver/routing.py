@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from flask import Blueprint, Flask, Response, request
@@ -22,6 +22,7 @@ from gale_webserver.problems import Refused
 from gale_webserver.query import Param, read_query
 
 JSON_TYPE: Final = "application/json"
+View = TypeVar("View", bound=Callable[..., Any])
 #: Decoders are costly to build and cheap to keep.
 _decoder = functools.cache(msgspec.json.Decoder)
 
@@ -48,9 +49,7 @@ class Routes:
         self.prefix = prefix
         self.declared: list[Declared] = []
 
-    def get(
-        self, rule: str, *, query: tuple[Param, ...] = (), answer: Any = None
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def get(self, rule: str, *, query: tuple[Param, ...] = (), answer: Any = None) -> Callable[[View], View]:
         """Declare a route that only reads."""
         return self._declare("GET", rule, query=query, answer=answer)
 
@@ -62,34 +61,32 @@ class Routes:
         body: type | None = None,
         answer: Any = None,
         status: HTTPStatus = HTTPStatus.OK,
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Callable[[View], View]:
         """Declare a route that makes or does something."""
         return self._declare("POST", rule, query=query, body=body, answer=answer, status=status)
 
     def patch(
         self, rule: str, *, query: tuple[Param, ...] = (), body: type, answer: Any = None
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Callable[[View], View]:
         """Declare a route that changes something."""
         return self._declare("PATCH", rule, query=query, body=body, answer=answer)
 
     def delete(
         self, rule: str, *, query: tuple[Param, ...] = (), status: HTTPStatus = HTTPStatus.NO_CONTENT
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Callable[[View], View]:
         """Declare a route that deletes something."""
         return self._declare("DELETE", rule, query=query, status=status)
 
-    def _declare(self, method: str, rule: str, **said: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        def remember(view: Callable[..., Any]) -> Callable[..., Any]:
+    def _declare(self, method: str, rule: str, **said: Any) -> Callable[[View], View]:
+        def remember(view: View) -> View:
             endpoint = f"{self.name}.{view.__name__}"
-            self.declared.append(
-                Declared(method=method, rule=self.prefix + rule, endpoint=endpoint, view=view, **said)
-            )
+            self.declared.append(Declared(method=method, rule=self.prefix + rule, endpoint=endpoint, view=view, **said))
             return view
 
         return remember
 
     def install(self, app: Flask) -> None:
-        """Add the routes to an application. HEAD and OPTIONS are not answered: nothing here needs them."""
+        """Add the routes to an application. OPTIONS is not answered: no other site may ask."""
         blueprint = Blueprint(self.name, __name__)
         for declared in self.declared:
             blueprint.add_url_rule(

@@ -65,10 +65,13 @@ def _why_not(host: str, port: int, error: OSError) -> str:
         )
     if error.errno == errno.EACCES:
         return f"This user may not listen on port {port}: ports below 1024 belong to root. Choose one above, e.g. 8080."
-    return f"Nobody can listen on {host}, port {port}: {error.strerror}. Set [webserver] web_server_host to an address of this machine."
+    return (
+        f"Nobody can listen on {host}, port {port}: {error.strerror}. "
+        "Set [webserver] web_server_host to an address of this machine."
+    )
 
 
-class Server(BaseApplication):
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn, told what the settings say."""
 
     def __init__(self, settings: Settings, listening: socket.socket, options: dict[str, Any]) -> None:
@@ -101,9 +104,7 @@ class Server(BaseApplication):
     def load(self) -> Flask:
         """Make the application, in each worker process: an engine must not cross a fork."""
         settings = self._settings
-        engine = open_engine(
-            settings.database.sql_alchemy_conn, pool_size=settings.webserver.threads, must_exist=True
-        )
+        engine = open_engine(settings.database.sql_alchemy_conn, pool_size=settings.webserver.threads, must_exist=True)
         return create_app(settings, engine, SystemClock())
 
 

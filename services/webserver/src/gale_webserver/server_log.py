@@ -6,7 +6,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 
-class ServerLog(Logger):  # type: ignore[misc]
+class ServerLog(Logger):  # type: ignore[misc]  # gunicorn has no types
     """Leaves the handlers to `gale.telemetry`; "Booting worker" and the like are of no use to a reader."""
 
     def setup(self, cfg: Any) -> None:

@@ -24,7 +24,7 @@ def page_of(limit: int, offset: int, order_by: str | None) -> Page:
     if not 0 <= limit <= most:
         raise BadRequest(f"page_limit is {limit}; it must be 0 to {most}. Fetch the rest with page_offset.")
     if not 0 <= offset <= MAX_OFFSET:
-        raise BadRequest(f"page_offset is {offset}; it must be 0 to {MAX_OFFSET}. Narrow the list with a filter instead.")
+        raise BadRequest(f"page_offset is {offset}; it must be 0 to {MAX_OFFSET}. Narrow the list with a filter.")
     return Page(limit=limit, offset=offset, order_by=(order_by,) if order_by else ())
 
 

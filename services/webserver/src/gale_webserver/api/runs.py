@@ -159,13 +159,13 @@ def patch_run(dag_id: str, run_id: str, query: Query, body: shapes.DagRunPatch) 
 
 
 def _set_state(conn: Connection, used: Services, row: AnyRow, state: str | None) -> None:
-    who = {"user": person().username, "now": used.clock.now()}
+    user, now = person().username, used.clock.now()
     match state:
         case RunState.SUCCESS | RunState.FAILED:
-            request_mark_run(conn, row.id, state=state, **who)
+            request_mark_run(conn, row.id, state=state, user=user, now=now)
         case RunState.QUEUED:
             tis = [ti.id for ti in browse_tasks.task_instances_of_runs(conn, [row.id])]
-            request_clear(conn, row.id, tis, **who)
+            request_clear(conn, row.id, tis, user=user, now=now)
         case _:
             raise BadRequest(f"A run cannot be set to {state!r}: only success, failed and queued (run it again) can.")
 

@@ -13,7 +13,6 @@ from gale.db.read.browse import AnyRow
 from gale_webserver.api import shapes, to_dags
 from gale_webserver.api.to_dags import seconds_between
 
-
 #: What the history tells of each try; the rest of an attempt is the task instance's.
 _TOLD: Final = ("start_date", "end_date", "state", "hostname", "queued_when", "scheduled_when", "reason")
 

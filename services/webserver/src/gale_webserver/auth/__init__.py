@@ -1,1 +1,1 @@
-"""Who is asking, and what they may do."""
+"""The guard before every route, and signing in and out."""

@@ -15,9 +15,9 @@ from flask import Flask, g, request
 from gale.db.engine import reading, writing
 from gale.db.read.browse_dags import dag_with_id
 from gale.errors import StoreError
-from gale_webserver.auth import sessions
-from gale_webserver.auth.roles import Permission
-from gale_webserver.auth.table import PERMISSION_OF
+from gale_webserver.access import sessions
+from gale_webserver.access.roles import Permission
+from gale_webserver.access.table import PERMISSION_OF
 from gale_webserver.context import Person, Services, services, visible
 from gale_webserver.problems import Refused
 
@@ -50,14 +50,14 @@ def check() -> None:
     permission = PERMISSION_OF.get(request.endpoint)
     if permission is None:
         logger.error("access.unlisted endpoint=%s", request.endpoint)
-        raise Refused(HTTPStatus.FORBIDDEN, "This address has no entry in the table of permissions, so nobody may use it.")
+        raise Refused(HTTPStatus.FORBIDDEN, "This address is not in the table of permissions, so nobody may use it.")
     if permission is Permission.PUBLIC:
         return
     g.person = _who_asks()
     if not g.person.may(permission):
         raise Refused(
             HTTPStatus.FORBIDDEN,
-            f"The role {g.person.role} may not do this; it needs the permission {permission.value}. Ask an administrator.",
+            f"The role {g.person.role} may not do this; it needs the permission {permission.value}. Ask an Admin.",
         )
     _check_dag()
 
@@ -110,9 +110,7 @@ def _by_cookie(cookie: str, now: datetime) -> Person | None:
             "GET /ui/me tells the right value.",
         )
     _keep_alive(used, row.id, row.expires_at, now)
-    return Person(
-        user_id=row.user_id, username=row.username, role=row.role, session=row.id, csrf_token=row.csrf_token
-    )
+    return Person(user_id=row.user_id, username=row.username, role=row.role, session=row.id, csrf_token=row.csrf_token)
 
 
 def _meant(csrf_token: str) -> bool:

@@ -14,7 +14,7 @@ from gale.db.engine import reading, writing
 from gale.db.requests import audit
 from gale.db.tables import user
 from gale.db.users import password_matches
-from gale_webserver.auth import sessions
+from gale_webserver.access import sessions
 from gale_webserver.auth.guard import cookie_name
 from gale_webserver.context import Services, person, services
 from gale_webserver.problems import Refused
@@ -107,9 +107,7 @@ def login(body: Credentials) -> Response:
         sessions.close_session(conn, request.cookies.get(cookie_name(), ""))
         new = sessions.open_session(conn, account, now, lifetime)
         audit(conn, "login", user=account.username, now=now)
-    signed_in = SignedIn(
-        user=account.username, username=account.username, role=account.role, csrf_token=new.csrf_token
-    )
+    signed_in = SignedIn(user=account.username, username=account.username, role=account.role, csrf_token=new.csrf_token)
     response = answer(signed_in)
     _set_cookie(response, used, new.cookie, lifetime)
     return response
@@ -148,9 +146,7 @@ def _new_token(body: Credentials, lifetime_seconds: int | None = None) -> TokenA
     now = used.clock.now()
     with writing(used.engine) as conn:
         audit(conn, "token_made", user=account.username, now=now)
-    made = used.tokens.make(
-        user_id=account.id, epoch=account.session_epoch, now=now, lifetime_seconds=lifetime_seconds
-    )
+    made = used.tokens.make(user_id=account.id, epoch=account.session_epoch, now=now, lifetime_seconds=lifetime_seconds)
     return TokenAnswer(access_token=made)
 
 
@@ -172,7 +168,7 @@ def revoke_token() -> None:
     """Make the bearer token of this request void."""
     claims = person().claims
     if not claims:
-        raise Refused(HTTPStatus.BAD_REQUEST, "This request was made with a session, not with a token. Use POST /ui/logout.")
+        raise Refused(HTTPStatus.BAD_REQUEST, "This request was made with a session, no token. Use POST /ui/logout.")
     used = services()
     with writing(used.engine) as conn:
         sessions.revoke(conn, str(claims["jti"]), datetime.fromtimestamp(claims["exp"], UTC))

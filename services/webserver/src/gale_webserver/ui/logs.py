@@ -2,22 +2,16 @@
 
 from typing import Any, Final
 
-from gale.core.states import TaskState
 from gale.db.engine import reading
 from gale.db.read import browse_dags, browse_tasks
 from gale.errors import BadRequest
+from gale.runtime.logs import read_chunk
 from gale_webserver.context import services, visible
-from gale_webserver.log_files import checked_log, read_chunk
+from gale_webserver.log_files import CHUNK_BYTES, find_log, may_grow
 from gale_webserver.query import Query, integer, text
 from gale_webserver.routing import Routes
 
-routes = Routes("ui_logs", prefix="/ui")
-
-CHUNK_BYTES: Final = 512 * 1024
-#: In these states nothing will be added to the log of the newest attempt.
-_STILL_GOES_ON: Final = frozenset(
-    {TaskState.QUEUED, TaskState.RUNNING, TaskState.RESTARTING, TaskState.SCHEDULED, TaskState.UP_FOR_RESCHEDULE}
-)
+routes: Final = Routes("ui_logs", prefix="/ui")
 
 
 @routes.get(
@@ -40,8 +34,8 @@ def read_log(query: Query) -> dict[str, Any]:
         ti = browse_tasks.task_instance_with_id(conn, dag_id, run_id, task_id, query.values["map_index"])
     given = query.integer("try_number")
     try_number = max(1, ti.try_number) if given is None else given
-    goes_on = ti.state in _STILL_GOES_ON and try_number >= ti.try_number
-    path = checked_log(ti, try_number)
+    goes_on = may_grow(ti, try_number)
+    path = find_log(ti, try_number)
     if path is None:
         return {"content": "", "next_offset": 0, "at_end": not goes_on, "try_number": try_number, "state": ti.state}
     content, next_offset, read_all = read_chunk(path, offset, CHUNK_BYTES)

@@ -4,23 +4,13 @@ from typing import Any, Final
 
 from gale.db.engine import reading
 from gale.db.read import browse_dags
-from gale.db.read.why import Defaults, why_dag, why_run, why_task
+from gale.db.read.why import why_dag, why_run, why_task
 from gale.errors import BadRequest
-from gale_webserver.context import Services, services, visible
+from gale_webserver.context import limits_of_all, services, visible
 from gale_webserver.query import Query, integer, text
 from gale_webserver.routing import Routes
 
 routes: Final = Routes("ui_why", prefix="/ui")
-
-
-def defaults(used: Services) -> Defaults:
-    """Return the settings that limit a DAG which sets no limits itself."""
-    core = used.settings.core
-    return Defaults(
-        parallelism=core.parallelism,
-        max_active_tasks=core.max_active_tasks_per_dag,
-        max_active_runs=core.max_active_runs_per_dag,
-    )
 
 
 @routes.get("/why", query=(*text("dag_id", "run_id", "task_id"), *integer("map_index", default=-1)))
@@ -34,11 +24,11 @@ def why(query: Query) -> dict[str, Any]:
     with reading(used.engine) as conn:
         browse_dags.dag_with_id(conn, dag_id, visible())
         if not run_id:
-            answer = why_dag(conn, dag_id, defaults(used), now)
+            answer = why_dag(conn, dag_id, limits_of_all(used), now)
         elif not task_id:
-            answer = why_run(conn, dag_id, run_id, defaults(used), now)
+            answer = why_run(conn, dag_id, run_id, limits_of_all(used), now)
         else:
-            answer = why_task(conn, (dag_id, run_id, task_id), defaults(used), now, query.values["map_index"])
+            answer = why_task(conn, (dag_id, run_id, task_id), limits_of_all(used), now, query.values["map_index"])
     return {
         "cause": answer.cause,
         "sentence": answer.sentence,

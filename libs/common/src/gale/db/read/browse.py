@@ -87,13 +87,14 @@ class SortKeys:
             if column is None:
                 near = difflib.get_close_matches(plain, self.keys, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise BadRequest(f"This list cannot be sorted by {plain!r}.{hint} It knows: {', '.join(sorted(self.keys))}.")
+                known = ", ".join(sorted(self.keys))
+                raise BadRequest(f"This list cannot be sorted by {plain[:60]!r}.{hint} It knows: {known}.")
             statement = statement.order_by(column.desc() if name.startswith("-") else column.asc())
         return statement.order_by(self.tie).limit(page.limit).offset(page.offset)
 
 
 def escape_like(text: str) -> str:
-    """Return `text` so that LIKE … ESCAPE '\\' matches it literally."""
+    r"""Return `text` so that LIKE … ESCAPE '\' matches it literally."""
     return text.replace(ESCAPE, ESCAPE * 2).replace("%", ESCAPE + "%").replace("_", ESCAPE + "_")
 
 

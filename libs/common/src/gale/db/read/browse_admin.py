@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, func, or_, select
 
 from gale.core.states import TaskState
 from gale.db.read.browse import (
-    AnyRow,
     EVERYTHING,
     FIRST_PAGE,
+    AnyRow,
     Listing,
     Page,
     SortKeys,
@@ -21,7 +21,7 @@ from gale.db.read.browse import (
     matches,
     within,
 )
-from gale.db.tables import connection, job, log, slot_pool, task_instance, variable
+from gale.db.tables import connection, job, log, request, slot_pool, task_instance, variable
 from gale.errors import NotFound
 
 JOB_SORT: Final = SortKeys(
@@ -218,3 +218,14 @@ def connections_matching(
     if search:
         statement = statement.where(or_(contains(connection.c.conn_id, search), contains(connection.c.host, search)))
     return list_rows(conn, statement, CONNECTION_SORT, page)
+
+
+def unhandled_requests(conn: Connection, ids: Sequence[str]) -> int:
+    """Return how many of these requests no scheduler has handled yet."""
+    statement = select(func.count()).select_from(request).where(request.c.id.in_(ids), request.c.handled_at.is_(None))
+    return int(conn.execute(statement).scalar_one())
+
+
+def variable_with_key(conn: Connection, key: str) -> AnyRow | None:
+    """Return a variable as it is stored; None if there is none."""
+    return conn.execute(select(variable).where(variable.c.key == key)).one_or_none()

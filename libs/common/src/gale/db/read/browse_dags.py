@@ -10,7 +10,18 @@ import msgspec
 from sqlalchemy import Connection, Select, exists, func, or_, select
 
 from gale.core.graph import DagSpec
-from gale.db.read.browse import AnyRow, EVERYTHING, FIRST_PAGE, Listing, Page, SortKeys, Visible, contains, list_rows, matches
+from gale.db.read.browse import (
+    EVERYTHING,
+    FIRST_PAGE,
+    AnyRow,
+    Listing,
+    Page,
+    SortKeys,
+    Visible,
+    contains,
+    list_rows,
+    matches,
+)
 from gale.db.tables import dag, dag_run, dag_source, dag_tag, dag_version, dag_warning, import_error
 from gale.errors import NotFound
 
@@ -197,7 +208,7 @@ def spec_of_dag(conn: Connection, dag_id: str, visible: Visible = EVERYTHING) ->
     """
     spec = spec_of_version(conn, dag_with_id(conn, dag_id, visible).version_id)
     if spec is None:
-        raise NotFound(f"No version of the DAG {dag_id!r} has been read yet. Look at the import errors, or wait a moment.")
+        raise NotFound(f"No version of the DAG {dag_id!r} has been read yet. Look at the import errors, or wait.")
     return spec
 
 

@@ -6,7 +6,6 @@ anything has changed, and `grid_cells` fetches plain tuples.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select
 

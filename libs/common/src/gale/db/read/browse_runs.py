@@ -3,11 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from gale.db.read.browse import AnyRow, EVERYTHING, FIRST_PAGE, Listing, Page, SortKeys, Visible, list_rows, matches, within
+from gale.db.read.browse import (
+    EVERYTHING,
+    FIRST_PAGE,
+    AnyRow,
+    Listing,
+    Page,
+    SortKeys,
+    Visible,
+    list_rows,
+    matches,
+    within,
+)
 from gale.db.tables import dag_run
 from gale.errors import NotFound
 
@@ -73,9 +84,7 @@ def run_with_id(conn: Connection, dag_id: str, run_id: str) -> AnyRow:
     Raises:
         NotFound: The DAG has no such run.
     """
-    row = conn.execute(
-        select(dag_run).where(dag_run.c.dag_id == dag_id, dag_run.c.run_id == run_id)
-    ).one_or_none()
+    row = conn.execute(select(dag_run).where(dag_run.c.dag_id == dag_id, dag_run.c.run_id == run_id)).one_or_none()
     if row is None:
         raise NotFound(f"The DAG {dag_id!r} has no run {run_id!r}.")
     return row
@@ -103,9 +112,7 @@ def recent_runs_of(conn: Connection, dag_ids: Sequence[str], per_dag: int) -> Ma
     One small query for each DAG, answered by the index (dag_id, run_after): a window function over
     all of them would read every run that the DAGs ever had.
     """
-    return {
-        dag_id: conn.execute(_RECENT, {"dag": dag_id, "newest": per_dag}).all()[::-1] for dag_id in dag_ids
-    }
+    return {dag_id: conn.execute(_RECENT, {"dag": dag_id, "newest": per_dag}).all()[::-1] for dag_id in dag_ids}
 
 
 def runs_around(conn: Connection, row: AnyRow, *, future: bool, past: bool) -> Sequence[AnyRow]:
@@ -122,9 +129,7 @@ def runs_around(conn: Connection, row: AnyRow, *, future: bool, past: bool) -> S
     return conn.execute(statement.order_by(by, dag_run.c.id)).all()
 
 
-def runs_between(
-    conn: Connection, dag_id: str, start: datetime | None, end: datetime | None
-) -> Sequence[AnyRow]:
+def runs_between(conn: Connection, dag_id: str, start: datetime | None, end: datetime | None) -> Sequence[AnyRow]:
     """Return the runs of a DAG whose logical date (else `run_after`) lies from `start` to `end`, oldest first."""
     when = func.coalesce(dag_run.c.logical_date, dag_run.c.run_after)
     statement = select(dag_run).where(dag_run.c.dag_id == dag_id)

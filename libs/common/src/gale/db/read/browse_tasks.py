@@ -7,7 +7,18 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, select
 
-from gale.db.read.browse import AnyRow, EVERYTHING, FIRST_PAGE, Listing, Page, SortKeys, Visible, list_rows, matches, within
+from gale.db.read.browse import (
+    EVERYTHING,
+    FIRST_PAGE,
+    AnyRow,
+    Listing,
+    Page,
+    SortKeys,
+    Visible,
+    list_rows,
+    matches,
+    within,
+)
 from gale.db.tables import dag_run, job, rendered_fields, task_event, task_instance, xcom
 from gale.errors import NotFound
 
@@ -51,6 +62,8 @@ XCOM_SORT: Final = SortKeys(
     default=("dag_id", "dag_run_id", "task_id", "map_index"),
     tie=xcom.c.key,
 )
+#: SQLite takes 32,766 values in one statement, older ones 999.
+_CHUNK: Final = 900
 #: Columns that range filters such as `start_date_gte` may name.
 TI_RANGES: Final = {
     "logical_date": dag_run.c.logical_date,
@@ -111,9 +124,7 @@ def task_instances_matching(
     return list_rows(conn, statement, TI_SORT, page)
 
 
-def task_instance_with_id(
-    conn: Connection, dag_id: str, run_id: str, task_id: str, map_index: int = -1
-) -> AnyRow:
+def task_instance_with_id(conn: Connection, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> AnyRow:
     """Return one task instance with the dates of its run.
 
     Raises:
@@ -137,10 +148,28 @@ def task_instances_of_runs(
     conn: Connection, runs: Sequence[str], task_ids: Sequence[str] | None = None
 ) -> Sequence[AnyRow]:
     """Return the task instances of runs (by primary key), of all tasks or of those named, with their runs' dates."""
-    statement = _with_run().where(task_instance.c.run.in_(runs))
-    if task_ids is not None:
-        statement = statement.where(task_instance.c.task_id.in_(task_ids))
-    return conn.execute(statement.order_by(dag_run.c.run_after, task_instance.c.id)).all()
+    found: list[AnyRow] = []
+    names = None if task_ids is None else set(task_ids)
+    for start in range(0, len(runs), _CHUNK):
+        rows = conn.execute(_with_run().where(task_instance.c.run.in_(runs[start : start + _CHUNK])))
+        found += [row for row in rows if names is None or row.task_id in names]
+    return sorted(found, key=lambda row: (row.run_after, row.id))
+
+
+def task_instances_with_keys(conn: Connection, ids: Sequence[str]) -> Sequence[AnyRow]:
+    """Return task instances by primary key, with the dates of their runs; those that are gone are left out."""
+    found: list[AnyRow] = []
+    for start in range(0, len(ids), _CHUNK):
+        found += conn.execute(_with_run().where(task_instance.c.id.in_(ids[start : start + _CHUNK]))).all()
+    return sorted(found, key=lambda row: (row.run_after, row.id))
+
+
+def is_task_in_run(conn: Connection, dag_id: str, run_id: str, task_id: str) -> bool:
+    """Tell whether a run has any instance of a task."""
+    statement = select(task_instance.c.id).where(
+        task_instance.c.dag_id == dag_id, task_instance.c.run_id == run_id, task_instance.c.task_id == task_id
+    )
+    return conn.execute(statement.limit(1)).first() is not None
 
 
 def rendered_fields_of(conn: Connection, ti: str) -> str | None:
