@@ -6,6 +6,7 @@ of its changes.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ from gale.db.manners import insert_if_absent, upsert
 from gale.runtime.messages import ParseProblem
 from gale.runtime.parsing import ParseResult
 from gale_scheduler.due_runs import next_columns, plan_next
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A DAG file: its path as stored, the digest of its bytes, its text."""
+
+    fileloc: str
+    digest: str
+    text: str
 
 
 class DagStore:
@@ -51,7 +61,7 @@ class DagStore:
         errors = [*(_told(problem) for problem in result.errors), *clashes]
         changed = self._save_errors(connection, fileloc, errors, now)
         for spec in specs:
-            changed |= self._save_dag(connection, spec, fileloc, source, result.source, now)
+            changed |= self._save_dag(connection, spec, _File(fileloc, source, result.source), now)
         changed |= self._save_warnings(connection, specs, result.warnings, now)
         known = frozenset(spec.dag_id for spec in result.specs)
         mine = t.dag.c.fileloc == fileloc
@@ -104,22 +114,20 @@ class DagStore:
             )
         return good, errors
 
-    def _save_dag(
-        self, connection: Connection, spec: DagSpec, fileloc: str, source: str, text: str, now: datetime
-    ) -> bool:
+    def _save_dag(self, connection: Connection, spec: DagSpec, file: _File, now: datetime) -> bool:
         data = msgspec.json.encode(spec)
         digest = hashlib.sha256(data).hexdigest()
         row = connection.execute(select(t.dag).where(t.dag.c.dag_id == spec.dag_id)).first()
         version = self._version(connection, row.version_id if row else None)
-        is_new_version = version is None or version.digest != digest or version.source_digest != source
+        is_new_version = version is None or version.digest != digest or version.source_digest != file.digest
         if row is not None and not is_new_version and row.is_active and not row.has_import_errors:
             connection.execute(update(t.dag).where(t.dag.c.dag_id == spec.dag_id).values(last_parsed_at=now))
             return False
-        values = self._columns(spec, fileloc, now)
+        values = self._columns(spec, file.fileloc, now)
         values["version_id"] = version.id if version is not None else None
         if is_new_version:
-            insert_if_absent(connection, t.dag_source, [{"digest": source, "content": text}])
-            values["version_id"] = _add_version(connection, spec.dag_id, data, digest, source, now)
+            insert_if_absent(connection, t.dag_source, [{"digest": file.digest, "content": file.text}])
+            values["version_id"] = _add_version(connection, spec.dag_id, data, file.digest, now)
         if row is None:
             paused = self._are_paused if spec.is_paused_upon_creation is None else spec.is_paused_upon_creation
             connection.execute(insert(t.dag), [{**values, "dag_id": spec.dag_id, "is_paused": paused}])
@@ -199,7 +207,7 @@ class DagStore:
         return True
 
 
-def _add_version(connection: Connection, dag_id: str, data: bytes, digest: str, source: str, now: datetime) -> str:
+def _add_version(connection: Connection, dag_id: str, data: bytes, source: str, now: datetime) -> str:
     newest = connection.execute(
         select(func.max(t.dag_version.c.version_number)).where(t.dag_version.c.dag_id == dag_id)
     ).scalar_one()
@@ -208,7 +216,7 @@ def _add_version(connection: Connection, dag_id: str, data: bytes, digest: str, 
         "id": key,
         "dag_id": dag_id,
         "version_number": (newest or 0) + 1,
-        "digest": digest,
+        "digest": hashlib.sha256(data).hexdigest(),
         "data": data.decode(),
         "source_digest": source,
         "created_at": now,

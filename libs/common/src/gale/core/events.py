@@ -61,34 +61,39 @@ class Started(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Succeeded(TaskEvent):
-    """The attempt ended well. `not_taken` are task ids that its branch did not choose."""
+class AttemptEvent(TaskEvent):
+    """A worker reports the end of the attempt that it held."""
 
     token: str
+    #: When the task's process began and ended, on the worker's clock: for people, not for decisions.
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded(AttemptEvent):
+    """The attempt ended well. `not_taken` are task ids that its branch did not choose."""
+
     not_taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFailed(TaskEvent):
+class AttemptFailed(AttemptEvent):
     """The attempt ended badly. `final` = do not retry, whatever is left."""
 
-    token: str
     reason: str = ""
     final: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptSkipped(TaskEvent):
+class AttemptSkipped(AttemptEvent):
     """The task's own code asked to be skipped."""
-
-    token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rescheduled(TaskEvent):
+class Rescheduled(AttemptEvent):
     """A sensor in reschedule mode wants to be asked again at `due_at`."""
 
-    token: str
     due_at: datetime
 
 

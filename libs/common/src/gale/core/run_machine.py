@@ -30,7 +30,7 @@ from gale.core.trigger_rules import Tally, Verdict, evaluate
 _DELAYED: Final = frozenset({TaskState.UP_FOR_RETRY, TaskState.UP_FOR_RESCHEDULE})
 _BAD: Final = frozenset({TaskState.FAILED, TaskState.UPSTREAM_FAILED})
 #: Events that the worker which holds the attempt reports itself: nothing is left to be stopped.
-_BY_WORKER: Final = (e.Succeeded, e.AttemptFailed, e.AttemptSkipped, e.Rescheduled)
+_BY_WORKER: Final = (e.AttemptEvent,)
 
 
 class _Node:

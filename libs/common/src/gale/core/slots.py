@@ -5,6 +5,7 @@ candidate with the highest weight, among equals to the oldest run. Two rules kee
 
 - A candidate whose DAG or task is at its limit steps aside and delays nobody; it comes back
   when that very limit has room. So a thousand candidates behind a full limit cost nothing.
+  One of each pool comes back, for the best of all may find its pool full and the next not.
 - Inside a pool nobody overtakes the first in line, even if he would fit and the first does not:
   otherwise small tasks could starve a big one for ever. Other pools are not affected.
 
@@ -61,9 +62,15 @@ class Candidate:
             (Limit.TASK_IN_RUN, (self.run, self.task_id), self.max_active_tis_per_dagrun),
         )
 
+    def place(self) -> tuple[int, datetime, str]:
+        """Return what a line is ordered by: heavier first, then older."""
+        return -self.weight, self.since, self.ti
+
 
 _Key = tuple[Limit, Hashable]
 _Entry = tuple[int, datetime, str]
+#: For each pool a heap of places. An entry whose candidate has gone or changed is passed over.
+_Lines = dict[str, list[_Entry]]
 
 
 class SlotLedger:
@@ -75,8 +82,8 @@ class SlotLedger:
         self._held: dict[str, Candidate] = {}
         self._pool_used: dict[str, int] = {}
         self._used: dict[_Key, int] = {}
-        self._lines: dict[str, list[_Entry]] = {}
-        self._aside: dict[_Key, list[_Entry]] = {}
+        self._lines: _Lines = {}
+        self._aside: dict[_Key, _Lines] = {}
 
     # --- the book --------------------------------------------------------------------------------
 
@@ -98,11 +105,14 @@ class SlotLedger:
         self._line_up_all()
 
     def want(self, candidate: Candidate) -> None:
-        """Put a candidate in line. Twice is once."""
-        known = candidate.ti in self._wanted
+        """Put a candidate in line. Twice is once; a changed one gets the place that it now deserves."""
+        known = self._wanted.get(candidate.ti)
+        if known == candidate:
+            return
         self._wanted[candidate.ti] = candidate
-        if not known:
-            self._line_up((-candidate.weight, candidate.since, candidate.ti))
+        self._line_up(candidate)
+        if known is not None:
+            self._call_others(known)
 
     def unwant(self, ti: str) -> None:
         """Take a candidate out of the line, e.g. because it was cleared or its run is gone."""
@@ -146,25 +156,25 @@ class SlotLedger:
                 an earlier attempt are still being stopped.
         """
         granted: list[Candidate] = []
-        put_back: list[_Entry] = []
+        put_back: list[Candidate] = []
         while len(granted) < free:
-            entry = self._first_in_line()
-            if entry is None:
+            candidate = self._first_in_line(except_for)
+            if candidate is None:
                 break
-            candidate = self._wanted[entry[2]]
             heapq.heappop(self._lines[candidate.pool])
             if candidate.ti in except_for:
-                put_back.append(entry)
-                continue
-            block = self._limit_of(candidate)
-            if block is not None:
-                heapq.heappush(self._aside.setdefault(block, []), entry)
+                put_back.append(candidate)
                 self._call_others(candidate)
                 continue
-            self.hold(candidate)
-            granted.append(candidate)
-        for entry in put_back:
-            self._line_up(entry)
+            block = self._limit_of(candidate)
+            if block is None:
+                self.hold(candidate)
+                granted.append(candidate)
+            else:
+                self._push(self._aside.setdefault(block, {}), candidate)
+                self._call_others(candidate)
+        for candidate in put_back:
+            self._line_up(candidate)
         return granted
 
     # --- for explain -----------------------------------------------------------------------------
@@ -183,7 +193,7 @@ class SlotLedger:
         if block is not None:
             holders = [held for held in self._held.values() if block in {(key[0], key[1]) for key in held.limits()}]
             return block[0], holders
-        if not self._fits_pool(candidate):
+        if not self._fits_pool(candidate) or self._is_behind_a_bigger_one(candidate):
             return Limit.POOL, [held for held in self._held.values() if held.pool == candidate.pool]
         if free <= 0:
             return Limit.PARALLELISM, list(self._held.values())
@@ -197,54 +207,75 @@ class SlotLedger:
         for limit, of, _ in candidate.limits():
             self._used[limit, of] = self._used.get((limit, of), 0) + by
 
-    def _line_up(self, entry: _Entry) -> None:
-        candidate = self._wanted.get(entry[2])
-        if candidate is None:
-            return
-        size = self._pools.get(candidate.pool)
-        if size is None:
-            self._aside.setdefault((Limit.POOL_MISSING, candidate.pool), []).append(entry)
-        elif size != UNLIMITED and candidate.pool_slots > size:
-            self._aside.setdefault((Limit.POOL_TOO_SMALL, candidate.pool), []).append(entry)
-        else:
-            heapq.heappush(self._lines.setdefault(candidate.pool, []), entry)
+    def _line_up(self, candidate: Candidate) -> None:
+        """Put a candidate into the line of its pool, unless it could never get through."""
+        if self._could_ever_fit(candidate):
+            self._push(self._lines, candidate)
 
     def _line_up_all(self) -> None:
         self._lines.clear()
         self._aside.clear()
         for candidate in self._wanted.values():
-            self._line_up((-candidate.weight, candidate.since, candidate.ti))
+            self._line_up(candidate)
+
+    @staticmethod
+    def _push(lines: _Lines, candidate: Candidate) -> None:
+        heapq.heappush(lines.setdefault(candidate.pool, []), candidate.place())
+
+    def _head(self, lines: _Lines, pool: str) -> Candidate | None:
+        """Return the first who still wants this place in a line, dropping the entries before his."""
+        line = lines[pool]
+        while line:
+            candidate = self._wanted.get(line[0][2])
+            if candidate is not None and candidate.pool == pool and candidate.place() == line[0]:
+                return candidate
+            heapq.heappop(line)
+        return None
 
     def _call_others(self, candidate: Candidate) -> None:
-        """This one no longer uses its place under its limits: whoever waits for one of them may try."""
-        for limit, of, at_most in candidate.limits():
+        """This one does not use its place under its limits now: whoever waits for one of them may try."""
+        for limit, of, at_most in candidate.keys():
             if at_most is not None and self._used.get((limit, of), 0) < at_most:
                 self._call_next((limit, of))
 
     def _call_next(self, key: _Key) -> None:
-        """Let the best of those who stepped aside for this limit get in line again."""
-        waiting = self._aside.get(key)
-        while waiting:
-            entry = heapq.heappop(waiting)
-            if entry[2] in self._wanted:
-                self._line_up(entry)
-                break
-        if waiting is not None and not waiting:
-            del self._aside[key]
+        """Let the best of each pool among those who stepped aside for this limit get in line again."""
+        waiting = self._aside.get(key, {})
+        for pool in list(waiting):
+            candidate = self._head(waiting, pool)
+            if candidate is not None:
+                heapq.heappop(waiting[pool])
+                self._push(self._lines, candidate)
+            if not waiting[pool]:
+                del waiting[pool]
 
-    def _first_in_line(self) -> _Entry | None:
-        """Return the best entry among the heads of all pools that have room for their head."""
-        best: _Entry | None = None
-        for line in self._lines.values():
-            while line and line[0][2] not in self._wanted:
-                heapq.heappop(line)
-            if line and (best is None or line[0] < best) and self._may_pass(self._wanted[line[0][2]]):
-                best = line[0]
+    def _first_in_line(self, except_for: frozenset[str]) -> Candidate | None:
+        """Return the best among the heads of all pools that have room for their head."""
+        best: Candidate | None = None
+        for pool in self._lines:
+            head = self._head(self._lines, pool)
+            if head is None or (best is not None and best.place() < head.place()):
+                continue
+            if head.ti in except_for or self._may_pass(head):
+                best = head
         return best
 
     def _may_pass(self, candidate: Candidate) -> bool:
         """A head without room in its pool blocks the pool, unless it steps aside anyway."""
         return self._fits_pool(candidate) or self._limit_of(candidate) is not None
+
+    def _could_ever_fit(self, candidate: Candidate) -> bool:
+        size = self._pools.get(candidate.pool)
+        return size is not None and (size == UNLIMITED or candidate.pool_slots <= size)
+
+    def _is_behind_a_bigger_one(self, candidate: Candidate) -> bool:
+        """Tell whether someone before it in the pool's line waits for more room than there is. Looks at all."""
+        before = (
+            other
+            for other in self._wanted.values()
+            if other.pool == candidate.pool and other.place() < candidate.place() and self._could_ever_fit(other)
+        )
+        return any(not self._fits_pool(other) and self._limit_of(other) is None for other in before)
 
     def _fits_pool(self, candidate: Candidate) -> bool:
         size = self._pools.get(candidate.pool, 0)

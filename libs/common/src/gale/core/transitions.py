@@ -232,7 +232,14 @@ def _cleared(task: TaskFacts, state: TaskState, spec: TaskSpec) -> TaskFacts:
 
 def _to_retry(task: TaskFacts, event: e.TaskEvent, spec: TaskSpec, now: datetime) -> TaskFacts:
     reason = getattr(event, "reason", "")
-    after = replace(_released(task), state=TaskState.UP_FOR_RETRY, end_date=now, reason=reason, due_at=now)
+    after = replace(
+        _released(task),
+        state=TaskState.UP_FOR_RETRY,
+        start_date=_started(task, event),
+        end_date=_ended_at(event) or now,
+        reason=reason,
+        due_at=now,
+    )
     if isinstance(event, e.HeartbeatLost) and task.infra_losses < MAX_INFRA_LOSSES:
         return replace(after, infra_losses=task.infra_losses + 1, max_tries=task.max_tries + 1)
     delay = retry_delay(
@@ -245,13 +252,23 @@ def _to_retry(task: TaskFacts, event: e.TaskEvent, spec: TaskSpec, now: datetime
     return replace(after, due_at=now + timedelta(seconds=delay))
 
 
+def _started(task: TaskFacts, event: e.TaskEvent) -> datetime | None:
+    """The worker knows better when its process began; a rescheduled sensor began at its first poke."""
+    begun = event.started_at if isinstance(event, e.AttemptEvent) else None
+    return begun if begun is not None and task.start_date is not None and begun > task.start_date else task.start_date
+
+
+def _ended_at(event: e.TaskEvent) -> datetime | None:
+    return event.ended_at if isinstance(event, e.AttemptEvent) else None
+
+
 def _ended(task: TaskFacts, event: e.TaskEvent, state: TaskState, now: datetime) -> TaskFacts:
     return replace(
         _released(task),
         state=state,
         due_at=None,
-        start_date=task.start_date or now if state in FINISHED else None,
-        end_date=now,
+        start_date=_started(task, event) or (_ended_at(event) or now if state in FINISHED else None),
+        end_date=_ended_at(event) or now,
         not_taken=event.not_taken if isinstance(event, e.Succeeded) else (),
         reason=getattr(event, "reason", ""),
     )

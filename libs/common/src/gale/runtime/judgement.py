@@ -58,7 +58,8 @@ def judge(known: Judgement, gone: messages.TaskGone | None, now: datetime) -> tu
         token=order.token,
         outcome=outcome,
         reason=reason,
-        start_date=known.began,
+        # A sensor that was asked before has been at it since then.
+        start_date=order.first_reschedule_at or known.began,
         end_date=now,
     )
     if gone is not None and gone.pid:
