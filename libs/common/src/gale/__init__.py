@@ -41,6 +41,8 @@ _HOMES = {
     "gale.core.trigger_rules": ("TriggerRule",),
     "gale.hooks.base": ("BaseHook",),
     "gale.hooks.dbapi": ("DbApiHook", "SqliteHook"),
+    "gale.notifiers.base": ("BaseNotifier",),
+    "gale.notifiers.smtp": ("SmtpNotifier",),
     "gale.operators.bash": ("BashOperator",),
     "gale.operators.branch": ("BaseBranchOperator",),
     "gale.operators.email": ("EmailOperator",),

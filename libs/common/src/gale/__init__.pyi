@@ -34,6 +34,8 @@ from gale.core.trigger_rules import TriggerRule as TriggerRule
 from gale.hooks.base import BaseHook as BaseHook
 from gale.hooks.dbapi import DbApiHook as DbApiHook
 from gale.hooks.dbapi import SqliteHook as SqliteHook
+from gale.notifiers.base import BaseNotifier as BaseNotifier
+from gale.notifiers.smtp import SmtpNotifier as SmtpNotifier
 from gale.operators.bash import BashOperator as BashOperator
 from gale.operators.branch import BaseBranchOperator as BaseBranchOperator
 from gale.operators.email import EmailOperator as EmailOperator

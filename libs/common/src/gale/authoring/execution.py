@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from gale.authoring.exceptions import (
     TaskRescheduled,
     TaskSkipped,
 )
+from gale.authoring.instants import shown
 from gale.authoring.operator import BaseOperator, task_log
 from gale.authoring.serialization import callbacks_of
 from gale.authoring.templates import compile_ahead, render_fields, renderer_of
@@ -54,6 +55,7 @@ def warm_up(dags: Iterable[DAG] = ()) -> None:
         "{{ ds }}{% if true %}{{ macros.ds_add(ds, 1) }}{% endif %}", {"ds": "2026-01-01", "macros": _Warm}
     )
     values.from_json(values.to_json({"a": [1]}))
+    shown(datetime(2026, 1, 1, tzinfo=UTC))
     left = _COMPILED_AHEAD
     for dag in dags:
         renderer_of(dag)

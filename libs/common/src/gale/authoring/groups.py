@@ -72,7 +72,7 @@ class TaskGroup(Node):
         options: `ui_color`, `ui_fgcolor`, `add_suffix_on_collision`, `group_display_name`, `doc_md`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  Airflow's signature
         self,
         group_id: str | None,
         prefix_group_id: bool = True,
