@@ -1,0 +1,322 @@
+// The graph: tasks and groups as boxes with the states of the chosen run, arranged by elk.
+
+import { Background, Handle, MiniMap, Position, ReactFlow, ReactFlowProvider, useReactFlow, type Edge, type Node, type NodeProps } from "@xyflow/react";
+import "@xyflow/react/dist/base.css";
+import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { useGrid, useStructure } from "../api/queries";
+import { useT } from "../i18n";
+import { useClosedGroups } from "../lib/closed-groups";
+import { seenGraph, shapeOf, type Box, type Direction, type SeenGraph, type SeenNode } from "../lib/graph-layout";
+import { readSetting, writeSetting } from "../lib/settings";
+import { groupState, taskState, type TaskState } from "../lib/states";
+import { formatShort, parseInstant } from "../lib/time";
+import { Icon } from "../ui/icons";
+import { Button, Empty, ErrorNotice, Loading, SearchInput } from "../ui/parts";
+import { Glyph, Legend, stateWord } from "../ui/state";
+import { useNow } from "../ui/time";
+import { arrange } from "./arrange";
+import { useSelection } from "./selection";
+
+interface BoxData extends Record<string, unknown> {
+  node: SeenNode;
+  state: TaskState | null;
+  selected: boolean;
+  dim: boolean;
+  direction: Direction;
+  onSelect(id: string): void;
+  onToggle(id: string): void;
+}
+
+type BoxNode = Node<BoxData>;
+
+interface Arranged {
+  shape: string;
+  boxes: Map<string, Box>;
+}
+
+const MANY = 60;
+
+export default function Graph({ dagId }: { dagId: string }) {
+  return (
+    <ReactFlowProvider>
+      <GraphView dagId={dagId} />
+    </ReactFlowProvider>
+  );
+}
+
+function GraphView({ dagId }: { dagId: string }) {
+  const t = useT();
+  const structure = useStructure(dagId);
+  const grid = useGrid(dagId, Number(readSetting("runs")) || 25, null);
+  const selection = useSelection();
+  const [closed, setClosed, toggle] = useClosedGroups(dagId);
+  const [direction, setDirection] = useState<Direction>(readSetting("direction") === "DOWN" ? "DOWN" : "RIGHT");
+  const [search, setSearch] = useState("");
+  const graph = useMemo(() => (structure.data ? seenGraph(structure.data, closed) : null), [structure.data, closed]);
+  const arranged = useArranged(graph, direction);
+  const runs = grid.data?.runs ?? [];
+  const run = runs.find((one) => one.run_id === selection.run) ?? (selection.run ? undefined : runs.at(-1));
+  const groups = structure.data?.groups ?? [];
+
+  if (structure.error && !structure.data) return <ErrorNotice error={structure.error} onRetry={() => void structure.refetch()} />;
+  if (!graph) return <Loading />;
+  if (graph.nodes.length === 0) return <Empty title={t("graph.empty")} />;
+  return (
+    <div className="graph-view">
+      <div className="toolbar">
+        <label className="row muted">
+          {t("graph.of_run")}
+          <RunChoice runs={runs} value={run?.run_id ?? ""} onChange={(id) => selection.select(id || null, selection.task)} />
+        </label>
+        <SearchInput hotkey label={t("graph.search")} value={search} onChange={setSearch} width="13em" />
+        <Button
+          size="small"
+          aria-label={t("graph.direction")}
+          onClick={() => {
+            const next = direction === "RIGHT" ? "DOWN" : "RIGHT";
+            writeSetting("direction", next);
+            setDirection(next);
+          }}
+        >
+          {t(direction === "RIGHT" ? "graph.left_right" : "graph.top_bottom")}
+        </Button>
+        {groups.length > 0 ? (
+          <Button size="small" onClick={() => setClosed(closed.size > 0 ? [] : groups.map((group) => group.id))}>
+            {t(closed.size > 0 ? "grid.expand_all" : "grid.collapse_all")}
+          </Button>
+        ) : null}
+        <ZoomButtons />
+        <span className="grow" />
+        <Legend states={["running", "success", "failed", "up_for_retry", "upstream_failed", "skipped", "queued", "none"]} />
+      </div>
+      <div className="graph-canvas" data-testid="graph" role="region" aria-label={t("graph.label", { dag: dagId })}>
+        {arranged.error ? (
+          <div className="pad">
+            <ErrorNotice error={arranged.error} />
+          </div>
+        ) : null}
+        {arranged.done ? (
+          <Canvas
+            graph={arranged.done.graph}
+            boxes={arranged.done.boxes}
+            direction={arranged.done.direction}
+            shape={arranged.done.shape}
+            tis={run?.tis ?? null}
+            selected={selection.task}
+            search={search.trim().toLowerCase()}
+            onSelect={(id) => selection.select(selection.run ?? run?.run_id ?? null, id)}
+            onToggle={toggle}
+          />
+        ) : (
+          <div className="loading" role="status">
+            {t("graph.layout")}
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** The arrangement of the newest shape; until it is there, the one before stays on screen. */
+function useArranged(graph: SeenGraph | null, direction: Direction) {
+  const [done, setDone] = useState<(Arranged & { graph: SeenGraph; direction: Direction }) | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const shape = useMemo(() => (graph ? shapeOf(graph, direction) : ""), [graph, direction]);
+  useEffect(() => {
+    if (!graph) return undefined;
+    let current = true;
+    arrange(graph, direction)
+      .then((boxes) => {
+        if (!current) return;
+        setError(null);
+        setDone({ shape, boxes, graph, direction });
+      })
+      .catch((problem: unknown) => {
+        if (current) setError(problem);
+      });
+    return () => {
+      current = false;
+    };
+    // `shape` says all that the arrangement depends on.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [shape]);
+  return { done, error };
+}
+
+interface CanvasProps {
+  graph: SeenGraph;
+  boxes: Map<string, Box>;
+  direction: Direction;
+  shape: string;
+  tis: Record<string, { state: string | null }> | null;
+  selected: string | null;
+  search: string;
+  onSelect(id: string): void;
+  onToggle(id: string): void;
+}
+
+const NODE_TYPES = { task: memo(TaskNode), group: memo(GroupNode) };
+
+function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelect, onToggle }: CanvasProps) {
+  const flow = useReactFlow();
+  const t = useT();
+  const fitted = useRef("");
+  const handlers = useRef({ onSelect, onToggle });
+  handlers.current = { onSelect, onToggle };
+
+  const nodes = useMemo<BoxNode[]>(
+    () =>
+      graph.nodes.map((node) => {
+        const box = boxes.get(node.id) ?? { x: 0, y: 0, width: 150, height: 46 };
+        const states = tis ? node.members.map((id) => tis[id]).filter((cell) => cell !== undefined) : [];
+        return {
+          id: node.id,
+          type: node.kind === "group" ? "group" : "task",
+          position: { x: box.x, y: box.y },
+          width: box.width,
+          height: box.height,
+          ...(node.parent ? { parentId: node.parent } : {}),
+          sourcePosition: direction === "RIGHT" ? Position.Right : Position.Bottom,
+          targetPosition: direction === "RIGHT" ? Position.Left : Position.Top,
+          focusable: false,
+          data: {
+            node,
+            state: states.length > 0 ? groupState(states.map((cell) => taskState(cell.state))) : null,
+            selected: selected === node.id,
+            dim: search !== "" && !node.id.toLowerCase().includes(search) && !node.label.toLowerCase().includes(search) && !(node.kind === "group" && node.open),
+            direction,
+            onSelect: (id: string) => handlers.current.onSelect(id),
+            onToggle: (id: string) => handlers.current.onToggle(id),
+          },
+        };
+      }),
+    [graph, boxes, direction, tis, selected, search],
+  );
+  const edges = useMemo<Edge[]>(
+    () =>
+      graph.edges.map((edge) => ({
+        id: edge.id,
+        source: edge.source,
+        target: edge.target,
+        type: "default",
+        focusable: false,
+        ...(edge.label ? { label: edge.label } : {}),
+        className: tis && taskState(tis[edge.source]?.state) === "success" ? "walked" : "",
+      })),
+    [graph, tis],
+  );
+
+  useEffect(() => {
+    // A new arrangement is shown whole; new states must not move the view.
+    if (fitted.current === shape) return;
+    fitted.current = shape;
+    requestAnimationFrame(() => void flow.fitView({ padding: 0.12, maxZoom: 1.1 }));
+  }, [shape, flow]);
+
+  return (
+    <ReactFlow
+      nodes={nodes}
+      edges={edges}
+      nodeTypes={NODE_TYPES}
+      fitView
+      fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
+      minZoom={0.05}
+      maxZoom={1.8}
+      nodesDraggable={false}
+      nodesConnectable={false}
+      elementsSelectable={false}
+      onlyRenderVisibleElements={graph.nodes.length > MANY}
+      deleteKeyCode={null}
+      aria-label={t("graph.of_run")}
+    >
+      <Background gap={24} size={1} color="var(--line)" />
+      {graph.nodes.length > MANY ? <MiniMap pannable zoomable nodeColor={(node) => `var(--s-${(node.data as BoxData).state ?? "none"})`} maskColor="rgb(128 128 128 / 18%)" /> : null}
+    </ReactFlow>
+  );
+}
+
+function TaskNode({ data }: NodeProps<BoxNode>) {
+  const t = useT();
+  const { node, state } = data;
+  const word = state ? stateWord(t, state) : "";
+  return (
+    <>
+      <Handle type="target" position={data.direction === "RIGHT" ? Position.Left : Position.Top} isConnectable={false} />
+      <button
+        type="button"
+        className={`node nopan${data.selected ? " selected" : ""}${data.dim ? " dim" : ""}`}
+        data-state={state ?? "none"}
+        data-testid={`node-${node.id}`}
+        title={`${node.id}${word ? `\n${word}` : ""}`}
+        aria-label={`${node.label}${word ? `: ${word}` : ""}`}
+        aria-pressed={data.selected}
+        onClick={() => data.onSelect(node.id)}
+      >
+        {state ? <Glyph state={state} /> : null}
+        <span className="text">
+          <span className="ellipsis">{node.label}</span>
+          <small className="ellipsis">{word || node.operator}</small>
+        </span>
+      </button>
+      <Handle type="source" position={data.direction === "RIGHT" ? Position.Right : Position.Bottom} isConnectable={false} />
+    </>
+  );
+}
+
+function GroupNode({ data }: NodeProps<BoxNode>) {
+  const t = useT();
+  const { node, state } = data;
+  return (
+    <>
+      <Handle type="target" position={data.direction === "RIGHT" ? Position.Left : Position.Top} isConnectable={false} />
+      <div className={`group-node${data.dim ? " dim" : ""}`} data-state={state ?? "none"} data-testid={`group-${node.id}`}>
+        <button
+          type="button"
+          className="nopan"
+          aria-expanded={node.open}
+          aria-label={t(node.open ? "grid.collapse" : "grid.expand", { group: node.label })}
+          title={`${node.id}${state ? `\n${stateWord(t, state)}` : ""}`}
+          onClick={() => data.onToggle(node.id)}
+        >
+          <Icon name={node.open ? "down" : "right"} size={12} />
+          {state ? <Glyph state={state} /> : null}
+          <span className="ellipsis">{node.label}</span>
+          {node.open ? null : <small className="muted nowrap">{t("graph.tasks_in_group", { n: node.members.length })}</small>}
+        </button>
+      </div>
+      <Handle type="source" position={data.direction === "RIGHT" ? Position.Right : Position.Bottom} isConnectable={false} />
+    </>
+  );
+}
+
+function RunChoice({ runs, value, onChange }: { runs: readonly { run_id: string; state: string; logical_date: string | null; start_date: string | null }[]; value: string; onChange(runId: string): void }) {
+  const t = useT();
+  const now = useNow();
+  return (
+    <select className="select" value={value} onChange={(event) => onChange(event.target.value)}>
+      {value === "" ? <option value="">{t("graph.no_run")}</option> : null}
+      {[...runs].reverse().map((run) => {
+        const date = parseInstant(run.logical_date ?? run.start_date);
+        return (
+          <option key={run.run_id} value={run.run_id}>
+            {`${date ? formatShort(date, now) : run.run_id} · ${stateWord(t, run.state)}`}
+          </option>
+        );
+      })}
+    </select>
+  );
+}
+
+function ZoomButtons() {
+  const t = useT();
+  const flow = useReactFlow();
+  return (
+    <span className="row" style={{ gap: 4 }}>
+      <Button size="small" icon="minus" aria-label={t("graph.zoom_out")} title={t("graph.zoom_out")} onClick={() => void flow.zoomOut({ duration: 150 })} />
+      <Button size="small" icon="plus" aria-label={t("graph.zoom_in")} title={t("graph.zoom_in")} onClick={() => void flow.zoomIn({ duration: 150 })} />
+      <Button size="small" icon="fit" onClick={() => void flow.fitView({ padding: 0.12, maxZoom: 1.1, duration: 200 })}>
+        {t("graph.fit")}
+      </Button>
+    </span>
+  );
+}
