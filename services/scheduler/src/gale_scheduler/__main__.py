@@ -14,6 +14,7 @@ from gale.db.engine import DatabaseClock, open_engine
 from gale.db.schema import check_schema
 from gale.db.task_services import DbTaskServices
 from gale.executors import make_executor
+from gale.notifiers.mail import Mail as OutgoingMail
 from gale.notifiers.mail import MailSettings, build_message, send
 from gale.runtime.client import ClientOptions, ZygoteClient
 from gale.runtime.identity import host_name
@@ -161,9 +162,8 @@ def _sender(settings: Settings) -> Callable[[Mail], None] | None:
     mail_settings = MailSettings.of(settings.smtp)
 
     def send_one(mail: Mail) -> None:
-        message = build_message(
-            to=mail.to, subject=mail.subject, text=mail.html, sender=settings.email.from_email or mail_settings.sender
-        )
+        sender = settings.email.from_email or mail_settings.sender
+        message = build_message(OutgoingMail(to=mail.to, subject=mail.subject, text=mail.html, sender=sender))
         del message["Message-ID"]
         message["Message-ID"] = f"<{mail.key}@gale>"
         send(message, mail_settings)
