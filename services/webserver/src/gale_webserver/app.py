@@ -86,8 +86,14 @@ def check_settings(settings: Settings) -> str:
     return secret
 
 
-def create_app(settings: Settings, engine: Engine, clock: Clock) -> Flask:
+def create_app(settings: Settings, engine: Engine, clock: Clock, *, patience_seconds: float = 1.0) -> Flask:
     """Make the application.
+
+    Args:
+        settings: All settings.
+        engine: The database.
+        clock: Where the time comes from.
+        patience_seconds: How long an answer waits for the scheduler to do what was asked.
 
     Raises:
         ConfigError: A setting would leave the door open.
@@ -116,6 +122,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> Flask:
         ),
         throttle=Throttle(clock.monotonic),
         secure=is_secure(settings),
+        patience_seconds=patience_seconds,
     )
     problems.install(app)
     headers.install(app)

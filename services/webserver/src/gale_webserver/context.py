@@ -32,7 +32,7 @@ class Services:
     #: True if users reach the page over TLS, so that cookies may insist on it.
     secure: bool
     #: How long an answer waits for the scheduler to do what was asked.
-    patience_seconds: float = 1.0
+    patience_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

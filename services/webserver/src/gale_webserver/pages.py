@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from flask import Blueprint, Flask, Response, request, send_from_directory
+from flask import Flask, Response, request, send_from_directory
 
 from gale_webserver.problems import Refused
 
@@ -24,16 +24,12 @@ the package <code>gale-webserver</code>, which builds it), then start the webser
 </body></html>
 """
 
-pages: Final = Blueprint("pages", __name__)
 
-
-@pages.get("/")
 def start() -> Response:
     """Serve the page."""
     return _index()
 
 
-@pages.get("/<path:path>")
 def page(path: str) -> Response:
     """Serve the page at each of its own addresses, and the few files that stand at the root."""
     if path.startswith(_NOT_PAGES):
@@ -45,7 +41,6 @@ def page(path: str) -> Response:
     return _index()
 
 
-@pages.get("/static/<path:path>")
 def asset(path: str) -> Response:
     """Serve a file of the page. Those in assets/ have a digest in their name, so they never change."""
     response = send_from_directory(STATIC, path, max_age=3600)
@@ -62,4 +57,6 @@ def _index() -> Response:
 
 def install(app: Flask) -> None:
     """Add the page to an application."""
-    app.register_blueprint(pages)
+    for rule, view in (("/", start), ("/<path:path>", page), ("/static/<path:path>", asset)):
+        endpoint = f"pages.{view.__name__}"
+        app.add_url_rule(rule, endpoint=endpoint, view_func=view, methods=["GET"], provide_automatic_options=False)

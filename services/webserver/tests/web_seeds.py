@@ -1,16 +1,44 @@
-"""Rows for the tests: DAGs, runs and task instances as the scheduler leaves them."""
+"""What the tests share: people at the page, and rows as the scheduler leaves them."""
 
 import msgspec
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from flask.testing import FlaskClient
 from sqlalchemy import Connection, insert
 
 from gale.core.graph import DagSpec, GroupSpec, TaskSpec, TimetableSpec
 from gale.db import tables as t
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+ROLES = ("Viewer", "User", "Op", "Admin")
+
+
+class Browser:
+    """Somebody at the page: a client with a session's cookie that sends the CSRF token."""
+
+    def __init__(self, client: FlaskClient, csrf_token: str) -> None:
+        self.client = client
+        self.csrf_token = csrf_token
+
+    def _send(self, method: str, path: str, **given: Any) -> Any:
+        headers = {"X-CSRF-Token": self.csrf_token} | given.pop("headers", {})
+        return self.client.open(path, method=method, headers=headers, **given)
+
+    def get(self, path: str, **given: Any) -> Any:
+        return self._send("GET", path, **given)
+
+    def post(self, path: str, **given: Any) -> Any:
+        return self._send("POST", path, **given)
+
+    def patch(self, path: str, **given: Any) -> Any:
+        return self._send("PATCH", path, **given)
+
+    def delete(self, path: str, **given: Any) -> Any:
+        return self._send("DELETE", path, **given)
 
 
 def key(number: int) -> str:
