@@ -10,13 +10,35 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-# --- log events of the frame; parts name their own in the same form ---------------------------------
+# --- log events of the frame -------------------------------------------------------------------------
 
 SERVICE_START: Final = "service.start"
 SERVICE_STOP: Final = "service.stop"
 SERVICE_REFUSED: Final = "service.refused"
 SERVICE_CRASHED: Final = "service.crashed"
 SETTING_NOTE: Final = "setting.note"
+
+# --- log events of the scheduler ---------------------------------------------------------------------
+
+SCHEDULER_START: Final = "scheduler.start"
+SCHEDULER_STOP: Final = "scheduler.stop"
+SCHEDULER_NOT_CLOSED: Final = "scheduler.not_closed"
+DATABASE_ERROR: Final = "database.error"
+LEASE_ENDING: Final = "lease.ending"
+JOB_DEAD: Final = "job.dead"
+RUN_MOVED: Final = "run.moved"
+TASK_FAILED: Final = "task.failed"
+TASK_LOST: Final = "task.lost"
+TASK_LATE_END: Final = "task.late_end"
+TASK_LOST_RACE: Final = "task.lost_race"
+REQUEST_DONE: Final = "request.done"
+DAG_GONE: Final = "dag.gone"
+DAG_FILE_READ: Final = "dag_file.read"
+DAG_FILE_NOT_STORED: Final = "dag_file.not_stored"
+FILE_EVENTS_OFF: Final = "file_events.off"
+MAIL_SENT: Final = "mail.sent"
+MAIL_FAILED: Final = "mail.failed"
+SLA_MISSED: Final = "sla.missed"
 
 #: Libraries that log what our own lines say better.
 _QUIET: Final = {

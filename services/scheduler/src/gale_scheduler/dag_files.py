@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine
 
+from gale import telemetry
 from gale.authoring.discovery import list_dag_files
 from gale.clock import Clock
 from gale.db.engine import writing
@@ -107,7 +108,7 @@ class DagFiles:
         with writing(self._engine) as connection:
             vanished = self._store.retire_missing(connection, present, self._now())
         if vanished:
-            log.info("dag.gone", dag_ids=vanished)
+            log.info(telemetry.DAG_GONE, dag_ids=vanished)
             self.on_change()
 
     def _now(self) -> datetime:
@@ -139,14 +140,14 @@ class DagFiles:
         except GaleError as error:
             self._known.pop(path, None)
             log.error(  # noqa: TRY400 - told in a sentence
-                "dag_file.not_stored",
+                telemetry.DAG_FILE_NOT_STORED,
                 file=str(path),
                 error=str(error),
                 next="it is read again at the next scan",
             )
         else:
             log.info(
-                "dag_file.read",
+                telemetry.DAG_FILE_READ,
                 file=str(path),
                 dags=len(result.specs),
                 errors=len(result.errors),

@@ -51,7 +51,7 @@ class FileEvents:
                 os.write(self._write_end, b"!")
         except OSError as error:
             # For instance the limit of inotify watches: scans go on, only later.
-            log.warning("file_events.off", error=str(error), next="changes are seen at the next scan")
+            log.warning(telemetry.FILE_EVENTS_OFF, error=str(error), next="changes are seen at the next scan")
 
     def _wake(self) -> None:
         os.read(self._read_end, 1024)

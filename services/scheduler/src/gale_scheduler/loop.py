@@ -19,6 +19,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection, Engine
 
+from gale import telemetry
 from gale.clock import Clock
 from gale.core import events as e
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
@@ -121,7 +122,7 @@ class SchedulerLoop:
         p = self._p
         with writing(p.engine) as connection:
             p.job.open(connection, p.clock.now())
-        log.info("scheduler.start", job_id=p.job.id, executor=type(p.executor).__name__, slots=p.executor.slots)
+        log.info(telemetry.SCHEDULER_START, job_id=p.job.id, executor=type(p.executor).__name__, slots=p.executor.slots)
         state = "failed"
         try:
             p.dag_files.scan()
@@ -141,7 +142,7 @@ class SchedulerLoop:
             self._round()
         except StoreError as error:
             # The rows are the truth and memory may be ahead of them: start from the rows again.
-            log.error("database.error", error=str(error), next="waits, then goes on from the rows")  # noqa: TRY400
+            log.error(telemetry.DATABASE_ERROR, error=str(error), next="waits, then goes on from the rows")  # noqa: TRY400
             self._p.book.drop_all()
             self._must_rebuild = True
             self._must_look = True
@@ -205,7 +206,7 @@ class SchedulerLoop:
 
     def _guard_lease(self) -> None:
         if self._p.job.must_stop_work and self._p.executor.running():
-            log.error("lease.ending", next="all attempts are stopped, because others may start them again")
+            log.error(telemetry.LEASE_ENDING, next="all attempts are stopped, because others may start them again")
             for ti, token in self._p.executor.running():
                 self._p.executor.stop(ti, token, "The scheduler could not renew its lease in the database")
 
@@ -309,7 +310,7 @@ class SchedulerLoop:
             facts = owned.machine.facts(end.ti) if owned is not None else None
             if owned is None or facts is None or facts.token != end.token:
                 # Cleared, marked or given up meanwhile: the row has moved on without this attempt.
-                log.info("task.late_end", ti=end.ti, outcome=end.outcome.value, reason=end.reason)
+                log.info(telemetry.TASK_LATE_END, ti=end.ti, outcome=end.outcome.value, reason=end.reason)
                 continue
             cause = f"end:{end.token[:8]}"
             this.commands += self._p.book.handle(owned.row.id, event_of(end, cause), this.writer.now)
@@ -338,7 +339,7 @@ class SchedulerLoop:
         """Somebody else moved a row of ours: drop what we believed about its run and read it again."""
         runs = {move.run for move in applied.lost} | {move.before.run for move in applied.lost_runs}
         for move in applied.lost:
-            log.info("task.lost_race", ti=move.before.ti, task_id=move.before.task_id, event_name=move.event)
+            log.info(telemetry.TASK_LOST_RACE, ti=move.before.ti, task_id=move.before.task_id, event_name=move.event)
         if runs:
             self._p.book.drop(runs)
             self._must_rebuild = True
@@ -349,7 +350,7 @@ class SchedulerLoop:
     def _close(self, state: str) -> None:
         """Stop what runs, record how it ended, give up the runs."""
         p = self._p
-        log.info("scheduler.stop", reason=self._stop_reason, running=len(p.executor.running()))
+        log.info(telemetry.SCHEDULER_STOP, reason=self._stop_reason, running=len(p.executor.running()))
         self._ended += p.notices.keep_own(p.executor.shutdown(self._pace.shutdown_seconds))
         try:
             if not p.job.must_stop_work:
@@ -358,7 +359,7 @@ class SchedulerLoop:
             with writing(p.engine) as connection:
                 p.job.close(connection, state=state, now=p.clock.now())
         except GaleError as error:
-            log.error("scheduler.not_closed", error=str(error), next="its lease ends by itself")  # noqa: TRY400
+            log.error(telemetry.SCHEDULER_NOT_CLOSED, error=str(error), next="its lease ends by itself")  # noqa: TRY400
         p.notices.close()
 
     def _give_back(self) -> None:
@@ -408,11 +409,11 @@ def _keys(owned: OwnedRun, end: AttemptEnded) -> _Keys:
 def _log_moves(applied: Applied) -> None:
     for move in applied.moved_runs:
         run = move.after
-        log.info("run.moved", state=run.state.value, dag_id=run.dag_id, run_id=run.run_id, cause=move.cause)
+        log.info(telemetry.RUN_MOVED, state=run.state.value, dag_id=run.dag_id, run_id=run.run_id, cause=move.cause)
     for task in applied.moved:
         if task.after.state.value in {"failed", "up_for_retry"}:
             log.warning(
-                "task.failed",
+                telemetry.TASK_FAILED,
                 state=task.after.state.value,
                 task_id=task.after.task_id,
                 run=task.run,

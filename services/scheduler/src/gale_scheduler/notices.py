@@ -19,6 +19,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection, select, update
 
+from gale import telemetry
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome, RunFacts
 from gale.core.commands import Notify
 from gale.core.graph import CallbackKind, DagSpec
@@ -155,9 +156,9 @@ class Notices:
         for notice in [notice for notice, future in self._sending.items() if future.done()]:
             error = self._sending.pop(notice).exception()
             if error is None:
-                log.info("mail.sent", notice=notice)
+                log.info(telemetry.MAIL_SENT, notice=notice)
             else:
-                log.error("mail.failed", notice=notice, error=str(error), next="it is tried again later")
+                log.error(telemetry.MAIL_FAILED, notice=notice, error=str(error), next="it is tried again later")
             self._done.append((notice, "" if error is None else str(error) or type(error).__name__))
 
     def close(self) -> None:
@@ -258,5 +259,5 @@ def _note_miss(connection: Connection, row: Any, spec: DagSpec, writer: Writer) 
     if CallbackKind.SLA_MISS in spec.callbacks:
         notices.append(Notify(kind="callback", event=CallbackKind.SLA_MISS.value, run=row.run, reason=row.task_id))
     apply(connection, notices if task.email else notices[1:], writer)
-    log.warning("sla.missed", dag_id=row.dag_id, run_id=row.run_id, task_id=row.task_id, state=row.state)
+    log.warning(telemetry.SLA_MISSED, dag_id=row.dag_id, run_id=row.run_id, task_id=row.task_id, state=row.state)
     return 1

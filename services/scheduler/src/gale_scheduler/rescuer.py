@@ -8,6 +8,7 @@ and the move carries the attempt's token, so that a worker that comes back too l
 import structlog
 from sqlalchemy import Connection
 
+from gale import telemetry
 from gale.core import events as e
 from gale.core.commands import Command
 from gale.core.states import CLAIMED
@@ -31,7 +32,7 @@ class Rescuer:
         """Mark dead processes as failed; True if there were any, so that their runs can be adopted."""
         dead = bury_dead_jobs(connection, hostname=self._hostname, is_alive=is_alive, now=writer.now)
         for job_id in dead:
-            log.warning("job.dead", job_id=job_id, next="its runs are adopted, its attempts tried again")
+            log.warning(telemetry.JOB_DEAD, job_id=job_id, next="its runs are adopted, its attempts tried again")
         return bool(dead)
 
     def rescue(self, connection: Connection, writer: Writer) -> list[Command]:
@@ -45,7 +46,7 @@ class Rescuer:
             if facts.state not in CLAIMED or facts.token != row.token:
                 continue
             reason = f"The worker on {row.hostname or 'an unknown host'} (pid {row.pid or '?'}) was lost"
-            log.warning("task.lost", dag_id=owned.row.dag_id, run_id=owned.row.run_id, task_id=facts.task_id)
+            log.warning(telemetry.TASK_LOST, dag_id=owned.row.dag_id, run_id=owned.row.run_id, task_id=facts.task_id)
             event = e.HeartbeatLost(ti=row.id, token=row.token, reason=reason, cause=f"lost:{row.token[:8]}")
             commands += self._book.handle(row.run, event, writer.now)
         return commands

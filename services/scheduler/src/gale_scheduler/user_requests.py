@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, delete, select
 
+from gale import telemetry
 from gale.core import events as e
 from gale.core.commands import Command, StopAttempt
 from gale.core.selection import relatives
@@ -63,7 +64,7 @@ class UserRequests:
                 ask.finish_request(connection, row.id, outcome=f"Unknown kind {row.kind!r}.", now=writer.now)
                 return []
         ask.finish_request(connection, row.id, outcome="done", now=writer.now)
-        log.info("request.done", kind=row.kind, dag_id=row.dag_id, cause=cause, moves=len(commands))
+        log.info(telemetry.REQUEST_DONE, kind=row.kind, dag_id=row.dag_id, cause=cause, moves=len(commands))
         return commands
 
     def _take(self, connection: Connection, row: Any, writer: Writer) -> bool:
