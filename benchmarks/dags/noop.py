@@ -1,0 +1,31 @@
+"""Two DAGs of tasks that do nothing but note when they began: a hundred side by side, thirty in a row."""
+
+import os
+import time
+from datetime import UTC, datetime
+
+from gale import DAG, PythonOperator
+
+
+def note(name: str) -> None:
+    """Append the instants of the beginning and the end to the witness file, in one write."""
+    began = time.monotonic_ns()
+    line = f"{name} {began} {time.monotonic_ns()}\n"
+    witness = os.open(os.environ["BENCHMARK_WITNESS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(witness, line.encode())
+    os.close(witness)
+
+
+ALWAYS = {"start_date": datetime(2026, 1, 1, tzinfo=UTC), "schedule": None, "max_active_tasks": 1000}
+
+with DAG("many", **ALWAYS) as many:
+    for number in range(100):
+        PythonOperator(task_id=f"task_{number}", python_callable=note, op_args=["many"])
+
+with DAG("chain", **ALWAYS) as in_a_row:
+    before = None
+    for number in range(30):
+        task = PythonOperator(task_id=f"task_{number}", python_callable=note, op_args=["chain"])
+        if before is not None:
+            before >> task
+        before = task
