@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from alembic import command
@@ -10,7 +11,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, MetaData, text
 
 from gale.db import migrations
-from gale.db.engine import writing
+from gale.db.engine import open_engine, writing
 from gale.db.registry import ensure_defaults
 from gale.db.schema import NEEDED, REVISIONS, VERSION_TABLE, current_revision, refuse_foreign, refuse_newer
 from gale.db.tables import metadata
@@ -89,10 +90,17 @@ def _config(connection: Connection) -> Config:
     return config
 
 
-def new_revision(engine: Engine, message: str, revision: str) -> None:
-    """Write a new migration from the difference between `tables.py` and the database: for developers."""
-    with engine.connect() as connection:
-        command.revision(_config(connection), message=message, autogenerate=True, rev_id=revision)
+def write_migration(message: str) -> None:
+    """Write a migration from the difference between the last one and `tables.py`: for `make migration`."""
+    if not message:
+        raise BadRequest('Say what the migration does: make migration M="Give runs a colour"')
+    with TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{folder}/gale.db")
+        migrate(engine, default_pool_slots=1)
+        with engine.connect() as connection:
+            number = f"{int(NEEDED) + 1:04d}"
+            command.revision(_config(connection), message=message, autogenerate=True, rev_id=number)
+        engine.dispose()
 
 
 @contextmanager
