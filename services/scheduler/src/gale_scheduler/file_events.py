@@ -10,6 +10,8 @@ from typing import Final
 import structlog
 from watchfiles import DefaultFilter, watch
 
+from gale import telemetry
+
 log = structlog.get_logger()
 #: Changes that come so close together are one event.
 _DEBOUNCE_MILLISECONDS: Final = 200

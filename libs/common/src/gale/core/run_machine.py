@@ -400,8 +400,11 @@ def past_is_met(
         previous: Task id to state in the previous run; None if there is no previous run.
         downstream: The ids of a task's direct downstream tasks.
     """
-    if not (spec.depends_on_past or spec.wait_for_downstream) or not previous or spec.task_id not in previous:
+    if not (spec.depends_on_past or spec.wait_for_downstream) or previous is None:
         return True
+    if spec.task_id not in previous:
+        # A run without any task instances has not begun. In one that has, the task is new: nothing to wait for.
+        return bool(previous)
     good = {TaskState.SUCCESS, TaskState.SKIPPED}
     if previous[spec.task_id] not in good:
         return False

@@ -39,6 +39,8 @@ def runs_with_ids(connection: Connection, ids: Collection[str]) -> Sequence[AnyR
         select(t.dag_run, t.dag.c.version_id.label("newest_version"), t.dag.c.is_paused, t.dag.c.fileloc)
         .join(t.dag, t.dag.c.dag_id == t.dag_run.c.dag_id)
         .where(t.dag_run.c.id.in_(list(ids)))
+        # Oldest first: a run may depend on the one before.
+        .order_by(t.dag_run.c.run_after, t.dag_run.c.logical_date, t.dag_run.c.id)
     )
     return connection.execute(query).all()
 
