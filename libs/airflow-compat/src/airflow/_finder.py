@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 from airflow._names import HOMES, PATHS
 
@@ -45,7 +45,7 @@ def _show_as_pendulum() -> None:
     import_module("airflow._pendulum").install()
 
 
-class _TableLoader(Loader):
+class _TableLoader:
     """Fills a module with nothing but the means to look its names up."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002  importlib's form
@@ -64,7 +64,7 @@ class _TableLoader(Loader):
         )
 
 
-class _TableFinder(MetaPathFinder):
+class _TableFinder:
     """Finds the modules of the table. Stands last, so that real files go first."""
 
     def find_spec(
@@ -87,7 +87,8 @@ class _TableFinder(MetaPathFinder):
             )
             raise ModuleNotFoundError(message, name=fullname)
         is_package = any(other.startswith(f"{fullname}.") for other in PATHS)
-        return ModuleSpec(fullname, _TableLoader(), origin="gale", is_package=is_package)
+        loader: Any = _TableLoader()
+        return ModuleSpec(fullname, loader, origin="gale", is_package=is_package)
 
 
 def install() -> None:

@@ -249,11 +249,15 @@ def _call_each(functions: Any, kind: str, context: Context) -> list[str]:
 def _log_failure(error: BaseException) -> None:
     """Log a traceback that begins in the author's code."""
     trace: TracebackType | None = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__") == __name__ and trace.tb_next is not None:
+    while trace is not None and trace.tb_next is not None and _is_ours(trace):
         trace = trace.tb_next
     with suppress(Exception):
         text = "".join(traceback.format_exception(type(error), error, trace))
         task_log.error("The task failed with %s\n%s", _reason(error), masking.mask(text.rstrip()))
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return str(trace.tb_frame.f_globals.get("__name__")).startswith("gale.")
 
 
 def _reason(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from gale.authoring.context import context_names
 from gale.authoring.exceptions import TaskError, TaskSkipped
@@ -168,6 +168,12 @@ class _TaskDecorator:
 
     def __init__(self, kind: str = "python") -> None:
         self._kind = kind
+
+    @overload
+    def __call__(self, function: Callable[..., Any]) -> TaskFunction: ...
+
+    @overload
+    def __call__(self, function: None = None, **options: Any) -> Callable[[Callable[..., Any]], TaskFunction]: ...
 
     def __call__(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Turn a function into one that makes tasks.
