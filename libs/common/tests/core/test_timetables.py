@@ -316,7 +316,7 @@ moments = st.datetimes(datetime(1995, 1, 1), datetime(2037, 1, 1), timezones=st.
     catchup=st.booleans(),
     now=moments,
 )
-def test_runs_strictly_increase_and_a_restart_changes_nothing(schedule, zone, era, earliest, catchup, now):
+def test_runs_strictly_increase_and_a_restart_changes_nothing(*, schedule, zone, era, earliest, catchup, now):
     spec = spec_from_schedule(schedule, era=era, zone=zone)
     limits, last = Limits(earliest=earliest, catchup=catchup), None
     for step in range(6):

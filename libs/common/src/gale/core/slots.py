@@ -234,7 +234,7 @@ class SlotLedger:
 
     def _call_others(self, candidate: Candidate) -> None:
         """This one does not use its place under its limits now: whoever waits for one of them may try."""
-        for limit, of, at_most in candidate.keys():
+        for limit, of, at_most in candidate.limits():
             if at_most is not None and self._used.get((limit, of), 0) < at_most:
                 self._call_next((limit, of))
 
