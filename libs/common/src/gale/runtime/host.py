@@ -8,9 +8,7 @@ the host step back: then each task process imports the file itself ("fresh").
 import gc
 import hashlib
 import os
-import select
 import signal
-import socket
 import stat
 import sys
 import sysconfig
@@ -21,12 +19,13 @@ from typing import Final, NoReturn
 
 from gale.clock import Clock
 from gale.runtime import messages, user_code
-from gale.runtime.channel import Channel, ChannelClosed, close_all
+from gale.runtime.channel import Channel, ChannelClosed
 from gale.runtime.judgement import EXIT_NO_SETUP
 from gale.runtime.processes import MarkerRoom, children, outlive_parent, send_signal
-from gale.runtime.reaper import ChildAlarm, Reaper
+from gale.runtime.reaper import Reaper
 from gale.runtime.task_output import flush, restore_logging
-from gale.runtime.task_process import run_task_process
+from gale.runtime.task_process import NotPrepared, Prepared, end_politely, prepare, run_task_process
+from gale.runtime.waiter import make_waiter
 
 #: More helper files than this are not watched for changes.
 MAX_WATCHED_FILES: Final = 400
@@ -91,32 +90,27 @@ class Host:
         dags_folder: str,
     ) -> None:
         self._channel = channel
-        self._clock = clock
         self._room = room
         self._loaded = loaded
         self._file = file
         self._dags_folder = dags_folder
-        # After the import, which may have set a handler of its own.
-        self._alarm = ChildAlarm()
+        self._pid = os.getpid()
+        # After the import, which may have set handlers of its own.
+        self._waiter = make_waiter(channel.fileno())
         self._reaper = Reaper(clock)
         self._pids: dict[int, int] = {}
+        self._clock = clock
+        end_politely(self._pid)
 
     def serve(self) -> None:
         """Work until the channel closes."""
-        poll = select.poll()
-        poll.register(self._channel.fileno(), select.POLLIN)
-        poll.register(self._alarm.reader, select.POLLIN)
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
         os.close(null)
         while True:
-            timeout = self._reaper.timeout
-            for fd, _ in poll.poll(None if timeout is None else timeout * 1000):
-                if fd == self._alarm.reader:
-                    self._alarm.clear()
-                else:
-                    self._listen()
+            if self._waiter.wait(self._reaper.timeout):
+                self._listen()
             self._report()
 
     def _listen(self) -> None:
@@ -135,28 +129,37 @@ class Host:
     def _start(self, tasks: list[messages.TaskStart], fds: list[int]) -> None:
         gone = []
         for index, task in enumerate(tasks):
+            # All that can be done ahead is done here, where memory is not yet shared with a child.
             try:
-                host = os.getpid()
+                prepared = prepare(task, fds[index], self._clock)
+            except NotPrepared as error:
+                gone.append(_never_started(task, str(error)))
+                continue
+            self._room.write(task.marker)
+            try:
                 pid = os.fork()
             except OSError as error:
                 gone.append(_never_started(task, f"The operating system refused a new process: {error}."))
                 continue
+            finally:
+                if os.getpid() == self._pid:
+                    self._room.write("")
+                    prepared.close()
             if pid == 0:
-                self._in_child(task, host, fds, index)
+                self._in_child(prepared, fds[index + 1 :])
             self._pids[task.number] = pid
             self._reaper.add(pid, task.number)
-        close_all(fds)
+            self._waiter.add_child(pid)
         if gone:
             self._channel.send(messages.encode(messages.TasksGone(tasks=gone)))
 
-    def _in_child(self, task: messages.TaskStart, host: int, fds: list[int], index: int) -> NoReturn:
+    def _in_child(self, prepared: Prepared, others: list[int]) -> NoReturn:
         try:
-            self._alarm.disarm_in_child()
+            self._waiter.leave_in_child()
             self._channel.socket.close()
-            close_all(fds[:index] + fds[index + 1 :])
-            self._room.write(task.marker)
-            control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fds[index])
-            run_task_process(task, control, host, self._load)
+            for fd in others:
+                os.close(fd)
+            run_task_process(prepared, self._pid, self._load)
         finally:
             # Whatever happens, a task process never gets back into the host's loop.
             os._exit(EXIT_NO_SETUP)

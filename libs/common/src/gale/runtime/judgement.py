@@ -13,14 +13,7 @@ from gale.runtime.logs import gale_line
 
 #: Exit codes of a task process that did not come as far as the task's code, or could not tell its end.
 EXIT_NO_SETUP: Final = 70
-EXIT_NO_LOG: Final = 71
-EXIT_NO_ORDER: Final = 72
-EXIT_UNTOLD: Final = 73
-_NOT_RUN: Final = {
-    EXIT_NO_SETUP: "The task process could not be set up",
-    EXIT_NO_LOG: "The task process could not open its log file. Is the disk full, or the log folder not writable?",
-    EXIT_NO_ORDER: "The task process got no order from its supervisor",
-}
+EXIT_UNTOLD: Final = 71
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,9 +77,6 @@ def _decide(known: Judgement, gone: messages.TaskGone | None) -> tuple[Outcome, 
         return Outcome.LOST, gone.error
     if known.said is not None and (gone.status == 0 or known.killed):
         return known.said.outcome, known.said.reason
-    code = os.waitstatus_to_exitcode(gone.status)
-    if code in _NOT_RUN and known.said is None:
-        return Outcome.LOST, f"{_NOT_RUN[code]}."
     return Outcome.FAILED, _why_failed(known, gone.status)
 
 

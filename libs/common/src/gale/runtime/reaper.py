@@ -9,7 +9,6 @@ import resource
 import select
 import signal
 from dataclasses import dataclass
-from types import FrameType
 from typing import Final
 
 from gale.clock import Clock
@@ -17,7 +16,7 @@ from gale.runtime.processes import IS_LINUX, kill_strays, max_rss_bytes, send_si
 
 #: A process in an uninterruptible wait cannot be killed; the end is not held back for ever.
 STRAY_SECONDS: Final = 2.0
-_LOOK_AGAIN_SECONDS: Final = 0.02
+_LOOK_AGAIN_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,41 +109,3 @@ def _end(number: int, pid: int, status: int, usage: resource.struct_rusage) -> C
         max_rss_bytes=max_rss_bytes(usage),
     )
 
-
-class ChildAlarm:
-    """A descriptor that becomes readable when a child ends."""
-
-    def __init__(self) -> None:
-        self.reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if IS_LINUX else _pipe()
-        self.arm()
-
-    def arm(self) -> None:
-        """Listen for SIGCHLD; again after user code may have set a handler of its own."""
-        signal.signal(signal.SIGCHLD, _ignore)
-        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-
-    def clear(self) -> None:
-        """Empty the pipe."""
-        try:
-            while len(os.read(self.reader, 4096)) == 4096:  # noqa: PLR2004  the size asked for
-                pass
-        except BlockingIOError:
-            pass
-
-    def disarm_in_child(self) -> None:
-        """Give a forked child the default handling, and close its copies."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.close(self.reader)
-        os.close(self._writer)
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    """Exist: the byte in the pipe is written only for signals that have a handler in Python."""
-
-
-def _pipe() -> tuple[int, int]:
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    return reader, writer

@@ -1,6 +1,8 @@
 """One attempt in a process of its own, forked from a host: from the fork to `os._exit`.
 
-Every statement here is paid for by every task, in page faults as much as in instructions.
+A task process costs page faults before it costs instructions: all memory that it touches has to
+be copied first, and each function of Python touches some pages. So `prepare` does in the host
+whatever can be done there, and the child does little more than run the task.
 """
 
 import logging
@@ -9,15 +11,17 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Final, NoReturn
 
 import msgspec
 
-from gale.clock import SystemClock
+from gale.clock import Clock
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
+from gale.errors import GaleError
 from gale.runtime import user_code
-from gale.runtime.judgement import EXIT_NO_LOG, EXIT_NO_ORDER, EXIT_UNTOLD
+from gale.runtime.judgement import EXIT_UNTOLD
 from gale.runtime.logs import gale_line, open_log
 from gale.runtime.messages import TaskEnded, TaskStart, decode_order
 from gale.runtime.processes import MARKER, become_subreaper, die_with_parent
@@ -28,28 +32,60 @@ from gale.runtime.task_services import SocketTaskServices, encode_ended
 _log: Final = logging.getLogger("gale.task")
 
 
-def run_task_process(
-    task: TaskStart, control: socket.socket, host: int, load: Callable[[], user_code.LoadedFile]
-) -> NoReturn:
+class NotPrepared(GaleError):
+    """What a task process needs is not there; the message says what."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """What the host hands to a task process."""
+
+    order: AttemptOrder
+    control: socket.socket
+    log: int
+    #: Only the pid is missing.
+    first_line: bytes
+
+    def close(self) -> None:
+        """Close the host's copies."""
+        self.control.close()
+        os.close(self.log)
+
+
+def prepare(task: TaskStart, control_fd: int, clock: Clock) -> Prepared:
+    """Do in the host what need not be done in the task process; the environment becomes the task's.
+
+    Raises:
+        NotPrepared: Order or log file are not there. The descriptor is closed.
+    """
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control_fd)
+    try:
+        order = decode_order(receive_frame(control))
+        log = open_log(task.log)
+    except (StreamBroken, msgspec.MsgspecError) as error:
+        control.close()
+        raise NotPrepared(f"The order could not be read: {error}.") from error
+    except OSError as error:
+        control.close()
+        raise NotPrepared(
+            f"The log file {task.log} could not be opened: {error.strerror}. "
+            "Is the disk full, or the log folder not writable?"
+        ) from error
+    _set_environment(order, task.marker)
+    return Prepared(order=order, control=control, log=log, first_line=_first_line(order, clock))
+
+
+def run_task_process(prepared: Prepared, host: int, load: Callable[[], user_code.LoadedFile]) -> NoReturn:
     """Be the task process of an attempt. `host` is the pid of the parent."""
     become_subreaper()
     die_with_parent(host)
     os.setsid()
-    try:
-        log = open_log(task.log)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-    except OSError:
-        os._exit(EXIT_NO_LOG)
-    try:
-        order = decode_order(receive_frame(control))
-    except (StreamBroken, OSError, msgspec.DecodeError):
-        os._exit(EXIT_NO_ORDER)
-    signal.signal(signal.SIGTERM, _terminated)
-    os.write(1, _first_line(order).encode("utf-8", "replace"))
-    _set_environment(order, task.marker)
-    ended = _run(order, control, load)
+    os.dup2(prepared.log, 1)
+    os.dup2(prepared.log, 2)
+    os.close(prepared.log)
+    os.write(1, b"%b%d\n" % (prepared.first_line, os.getpid()))
+    control = prepared.control
+    ended = _run(prepared.order, control, load)
     flush(sys.stdout, sys.stderr)
     try:
         send_frame(control, encode_ended(TaskEnded(ended=ended)))
@@ -61,7 +97,7 @@ def run_task_process(
 
 def _run(order: AttemptOrder, control: socket.socket, load: Callable[[], user_code.LoadedFile]) -> AttemptEnded:
     try:
-        ended = user_code.run(load(), order, SocketTaskServices(control))
+        return user_code.run(load(), order, SocketTaskServices(control))
     except SystemExit as error:
         if error.code is None or error.code == 0:
             return AttemptEnded(ti=order.ti, token=order.token, outcome=Outcome.SUCCESS)
@@ -69,7 +105,6 @@ def _run(order: AttemptOrder, control: socket.socket, load: Callable[[], user_co
     except BaseException as error:  # whatever user code raises is the end of this attempt and of nothing else
         _log.exception("The task failed")
         return _failed(order, f"{type(error).__name__}: {error}")
-    return ended
 
 
 def _failed(order: AttemptOrder, reason: str) -> AttemptEnded:
@@ -77,33 +112,45 @@ def _failed(order: AttemptOrder, reason: str) -> AttemptEnded:
     return AttemptEnded(ti=order.ti, token=order.token, outcome=Outcome.FAILED, reason=reason)
 
 
-def _first_line(order: AttemptOrder) -> str:
-    what = f"{order.run.dag_id}.{order.task_id}" + (f"[{order.map_index}]" if order.map_index >= 0 else "")
+def _first_line(order: AttemptOrder, clock: Clock) -> bytes:
+    what = f"{order.run.dag_id}.{order.task_id}" if order.task_id else order.run.dag_id
+    if order.map_index >= 0:
+        what += f"[{order.map_index}]"
     doing = f"{order.callback} of " if order.callback else ""
-    return gale_line(
-        SystemClock().now(),
+    line = gale_line(
+        clock.now(),
         f"{doing}{what}, run {order.run.run_id}: attempt {order.try_number} of {order.max_tries} "
-        f"on {order.hostname or os.uname().nodename}, pid {os.getpid()}",
+        f"on {order.hostname or os.uname().nodename}, pid ",
     )
+    return line.rstrip("\n").encode("utf-8", "replace")
 
 
 def _set_environment(order: AttemptOrder, marker: str) -> None:
     run = order.run
-    values = {
-        MARKER: marker,
-        "GALE_ATTEMPT_ID": f"{order.ti}/{order.try_number}",
-        "AIRFLOW_CTX_DAG_ID": run.dag_id,
-        "AIRFLOW_CTX_TASK_ID": order.task_id,
-        "AIRFLOW_CTX_DAG_RUN_ID": run.run_id,
-        "AIRFLOW_CTX_TRY_NUMBER": str(order.try_number),
-        "AIRFLOW_CTX_EXECUTION_DATE": run.logical_date.isoformat() if run.logical_date else "",
-        "AIRFLOW_CTX_LOGICAL_DATE": run.logical_date.isoformat() if run.logical_date else "",
-    }
-    os.environ.update(values)
+    logical_date = run.logical_date.isoformat() if run.logical_date else ""
+    os.environ.update(
+        {
+            MARKER: marker,
+            "GALE_ATTEMPT_ID": f"{order.ti}/{order.try_number}",
+            "AIRFLOW_CTX_DAG_ID": run.dag_id,
+            "AIRFLOW_CTX_TASK_ID": order.task_id,
+            "AIRFLOW_CTX_DAG_RUN_ID": run.run_id,
+            "AIRFLOW_CTX_TRY_NUMBER": str(order.try_number),
+            "AIRFLOW_CTX_EXECUTION_DATE": logical_date,
+            "AIRFLOW_CTX_LOGICAL_DATE": logical_date,
+        }
+    )
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    """Let the operator clean up, then unwind: `finally` blocks of user code run, `except Exception` cannot hold it."""
-    _log.warning("SIGTERM: the task is asked to end")
-    user_code.kill_running_task()
-    raise SystemExit(128 + number)
+def end_politely(host: int) -> None:
+    """Handle SIGTERM from now on: a host just ends, a task process forked from it lets its operator clean up."""
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form is given
+        if os.getpid() == host:
+            os._exit(128 + number)
+        _log.warning("SIGTERM: the task is asked to end")
+        user_code.kill_running_task()
+        # Unwinds: `finally` blocks of user code run, and `except Exception` cannot hold it.
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, handle)

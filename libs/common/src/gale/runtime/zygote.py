@@ -29,8 +29,9 @@ from gale.runtime.processes import (
     die_with_parent,
     send_signal,
 )
-from gale.runtime.reaper import ChildAlarm, ChildEnd, Reaper
+from gale.runtime.reaper import ChildEnd, Reaper
 from gale.runtime.task_output import prepare_output
+from gale.runtime.waiter import make_waiter
 
 #: What a DAG file prints while it is imported is kept up to here, for the error's text.
 OUTPUT_LIMIT: Final = 16 * 1024 * 1024
@@ -60,25 +61,17 @@ class Zygote:
         self._channel = channel
         self._clock = clock
         self._room = room
-        self._alarm = ChildAlarm()
+        self._waiter = make_waiter(channel.fileno())
         self._reaper = Reaper(clock)
         self._children: dict[int, _Child] = {}
         self._surroundings = messages.Surroundings()
 
     def serve(self) -> None:
         """Do what the service asks until it is gone; then kill everything."""
-        poll = select.poll()
-        poll.register(self._channel.fileno(), select.POLLIN)
-        poll.register(self._alarm.reader, select.POLLIN)
         while True:
-            timeout = self._timeout()
-            ready = poll.poll(None if timeout is None else max(0, timeout * 1000))
-            for fd, _ in ready:
-                if fd == self._alarm.reader:
-                    self._alarm.clear()
-                elif not self._listen():
-                    self._farewell()
-                    return
+            if self._waiter.wait(self._timeout()) and not self._listen():
+                self._farewell()
+                return
             self._report()
             self._look_after_imports()
 
@@ -123,6 +116,7 @@ class Zygote:
         if pid == 0:
             self._in_child(message, fds, output, zygote)
         self._reaper.add(pid, message.child)
+        self._waiter.add_child(pid)
         self._children[message.child] = _Child(
             number=message.child,
             pid=pid,
@@ -137,7 +131,7 @@ class Zygote:
             become_subreaper()
             die_with_parent(zygote)
             os.setsid()
-            self._alarm.disarm_in_child()
+            self._waiter.leave_in_child()
             self._channel.close()
             for child in self._children.values():
                 child.output.close()
@@ -189,8 +183,7 @@ class Zygote:
         deadline = self._clock.monotonic() + FAREWELL_SECONDS
         while self._reaper.pids() and self._clock.monotonic() < deadline:
             self._reaper.collect()
-            select.select([self._alarm.reader], [], [], 0.02)
-            self._alarm.clear()
+            select.select([], [], [], 0.005)
         self._reaper.kill_all(FAREWELL_SECONDS)
 
 
