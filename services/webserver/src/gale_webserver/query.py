@@ -142,7 +142,7 @@ def read_query(args: MultiDict[str, str], params: tuple[Param, ...], *, max_limi
         if name not in known:
             _refuse_unknown(name, known)
     values = {param.name: _value_of(param, args.getlist(param.name)) for param in params}
-    return Query(values, _page(values, max_limit, usual_limit) if "order_by" in known else Page())
+    return Query(values, _page(values, max_limit, usual_limit) if {"offset", "order_by"} <= set(known) else Page())
 
 
 def _refuse_unknown(name: str, known: Mapping[str, Param]) -> None:
