@@ -80,7 +80,7 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
     hostname = host_name(core.hostname_callable)
     executor = _executor(edges)
     job = SchedulerJob(clock, hostname=hostname, executor=type(executor).__name__)
-    book = RunBook(max_active_tasks=core.max_active_tasks_per_dag, max_active_runs=core.max_active_runs_per_dag)
+    book = RunBook(clock, max_active_tasks=core.max_active_tasks_per_dag, max_active_runs=core.max_active_runs_per_dag)
     store = DagStore(
         core.dags_folder,
         are_paused=core.dags_are_paused_at_creation,
@@ -91,6 +91,8 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
         heartbeat_seconds=settings.scheduler.scheduler_heartbeat_sec,
         runs_per_loop=settings.scheduler.max_dagruns_to_create_per_loop,
         max_loops=settings.scheduler.num_runs if num_runs is None else num_runs,
+        max_seconds=settings.scheduler.run_duration,
+        use_timetables=settings.scheduler.use_job_schedule,
     )
     dag_files = DagFiles(engine, edges.zygote, store, clock, _reading_options(settings))
     options = NoticeOptions(

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection
 
+from gale import telemetry
+from gale.clock import Clock
 from gale.core import events as e
 from gale.core.commands import Command, MoveTask, StopAttempt, WakeAt
 from gale.core.facts import TaskFacts
@@ -27,8 +30,13 @@ from gale.core.states import ACTIVE_RUN, OCCUPYING, TaskState
 from gale.db.apply import Writer, add_tasks
 from gale.db.keys import new_key
 from gale.db.read import scheduling as ask
+from gale.errors import GaleError
+
+log = structlog.get_logger()
 
 _GOOD: Final = frozenset({TaskState.SUCCESS, TaskState.SKIPPED})
+#: A run that makes trouble is left alone for so long.
+ASIDE_SECONDS: Final = 60.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,11 +59,13 @@ class RunBook:
     """The runs that this scheduler owns.
 
     Args:
+        clock: For how long troublesome runs are left alone.
         max_active_tasks: The limit for DAGs that set none of their own.
         max_active_runs: The same for runs.
     """
 
-    def __init__(self, *, max_active_tasks: int, max_active_runs: int) -> None:
+    def __init__(self, clock: Clock, *, max_active_tasks: int, max_active_runs: int) -> None:
+        self._clock = clock
         self.runs: dict[str, OwnedRun] = {}
         self.ledger = SlotLedger()
         self._max_active_tasks = max_active_tasks
@@ -65,6 +75,8 @@ class RunBook:
         #: Previous run to the runs that wait for one of its tasks.
         self._waiting: dict[str, set[str]] = {}
         self._paused: frozenset[str] = frozenset()
+        #: Runs that made trouble, and until when (monotonic) they are left alone.
+        self.aside: dict[str, float] = {}
 
     # --- taking runs in and letting them go ----------------------------------------------------
 
@@ -73,17 +85,37 @@ class RunBook:
         commands: list[Command] = []
         for row in rows:
             self.drop([row.id])
-            version = row.newest_version or row.version_id
-            known = ask.version_data(connection, version) if version else None
-            if known is None:
-                continue
-            spec, digest = known
-            weights = effective_weights(spec.tasks)
-            self._add_missing_tasks(connection, row, spec, weights, writer)
-            owned = self._own(connection, row, spec, digest, weights)
-            cause = f"adopt:{row.run_id}"
-            commands += self._handle(owned, e.RunAdopted(cause=cause), writer.now)
+            try:
+                commands += self._load_one(connection, row, writer)
+            except (GaleError, LookupError, ValueError):
+                self.set_aside(row.id, "its rows or its DAG's version cannot be read")
         return commands
+
+    def _load_one(self, connection: Connection, row: Any, writer: Writer) -> list[Command]:
+        version = row.newest_version or row.version_id
+        known = ask.version_data(connection, version) if version else None
+        if known is None:
+            return []
+        spec, digest = known
+        weights = effective_weights(spec.tasks)
+        self._add_missing_tasks(connection, row, spec, weights, writer)
+        owned = self._own(connection, row, spec, digest, weights)
+        return self._handle(owned, e.RunAdopted(cause=f"adopt:{row.run_id}"), writer.now)
+
+    def set_aside(self, run: str, why: str) -> None:
+        """Stop working on a run that makes trouble, so that the others go on; it is tried again later."""
+        what_next = f"it is read again in {ASIDE_SECONDS:g} s"
+        log.error(telemetry.RUN_SET_ASIDE, run=run, why=why, next=what_next, exc_info=True)
+        self.drop([run])
+        self.aside[run] = self._clock.monotonic() + ASIDE_SECONDS
+
+    def back_from_aside(self) -> list[str]:
+        """Return the runs that were set aside long enough ago."""
+        now = self._clock.monotonic()
+        due = [run for run, until in self.aside.items() if until <= now]
+        for run in due:
+            del self.aside[run]
+        return due
 
     def _own(self, connection: Connection, row: Any, spec: DagSpec, digest: str, weights: dict[str, int]) -> OwnedRun:
         tasks = ask.tasks_of_run(connection, row.id)

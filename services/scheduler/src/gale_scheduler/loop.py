@@ -30,8 +30,9 @@ from gale.db.apply import Applied, Writer, apply, store_results
 from gale.db.engine import reading, writing
 from gale.db.lease import adopt_runs
 from gale.db.read import scheduling as ask
-from gale.errors import GaleError, StoreError
+from gale.errors import GaleError, IllegalTransition, StoreError
 from gale_scheduler.book import OwnedRun, RunBook
+from gale_scheduler.consecutive_failures import pause_failing
 from gale_scheduler.dag_files import DagFiles
 from gale_scheduler.due_runs import create_due_runs
 from gale_scheduler.job import SchedulerJob
@@ -77,6 +78,10 @@ class Pace:
     runs_per_loop: int = 10
     #: End after this many loops; -1 = never (`num_runs`).
     max_loops: int = -1
+    #: End after so many seconds; -1 = never (`run_duration`).
+    max_seconds: float = -1.0
+    #: Whether timetables start runs (`use_job_schedule`).
+    use_timetables: bool = True
     shutdown_seconds: float = 10.0
 
 
@@ -101,11 +106,12 @@ class SchedulerLoop:
         self._ended: list[AttemptEnded] = []
         self._must_look = True
         self._must_rebuild = False
+        self._must_check_claims = False
         self._stop_reason = ""
         self._mark: int | None = None
         self._loops = 0
         now = parts.clock.monotonic()
-        self._next_look = self._next_sweep = self._next_loop = now
+        self._began = self._next_look = self._next_sweep = self._next_loop = now
 
     # --- from outside ----------------------------------------------------------------------------
 
@@ -198,11 +204,14 @@ class SchedulerLoop:
             self.stop("its job row was set to shutdown")
         elif state == "lost":
             self.stop("its job row says that it is dead")
+        self._must_check_claims = True
         self._loops += 1
         if self._loops % LOOPS_PER_SCAN == 0:
             p.dag_files.scan()
         if 0 < self._pace.max_loops <= self._loops:
             self.stop(f"num_runs: {self._loops} loops are done")
+        if 0 <= self._pace.max_seconds <= p.clock.monotonic() - self._began:
+            self.stop("run_duration has passed")
 
     def _guard_lease(self) -> None:
         if self._p.job.must_stop_work and self._p.executor.running():
@@ -236,6 +245,7 @@ class SchedulerLoop:
             this.writer = replace(this.writer, ends={end.ti: end for end, _ in this.results})
             this.applied = apply(connection, this.commands, this.writer)
             store_results(connection, self._accepted(this), now)
+            pause_failing(connection, this.applied, p.book, this.writer)
         self._ended.clear()
         self._after_commit(this)
 
@@ -243,13 +253,18 @@ class SchedulerLoop:
         """Take in what others have done: pools, pauses, new versions, requests, runs."""
         p, writer = self._p, this.writer
         p.book.ledger.set_pools(ask.pools(connection))
-        p.book.set_paused(ask.paused_dags(connection))
+        p.book.set_paused(ask.halted_dags(connection))
         self._rebuild_outdated(connection, this)
         this.commands += p.requests.act(connection, writer)
-        create_due_runs(connection, writer, limit=self._pace.runs_per_loop, max_active_runs=p.book.max_active_runs)
-        ids = adopt_runs(connection, p.job.id, writer.now, ADOPT_AT_ONCE)
+        if self._pace.use_timetables:
+            limit = self._pace.runs_per_loop
+            create_due_runs(connection, writer, limit=limit, max_active_runs=p.book.max_active_runs)
+        ids = adopt_runs(connection, p.job.id, writer.now, ADOPT_AT_ONCE) + p.book.back_from_aside()
         if ids:
             this.commands += p.book.load(connection, ask.runs_with_ids(connection, ids), writer)
+        if self._must_check_claims:
+            self._must_check_claims = False
+            this.commands += self._give_up_unstarted(connection, writer.now)
         this.commands += p.rescuer.rescue(connection, writer)
         this.commands += p.book.sweep_past(connection, writer.now)
         this.commands += self._start_queued(connection, writer.now)
@@ -262,7 +277,7 @@ class SchedulerLoop:
             self._must_rebuild = False
             rows = ask.runs_owned_by(connection, p.job.id)
             this.commands += p.book.load(connection, rows, this.writer)
-            this.commands += self._give_up_unstarted(connection, this.writer.now)
+            self._must_check_claims = True
             return
         newest = ask.newest_versions(connection, {owned.spec.dag_id for owned in p.book.runs.values()})
         outdated = [
@@ -272,7 +287,11 @@ class SchedulerLoop:
             this.commands += p.book.load(connection, ask.runs_with_ids(connection, outdated), this.writer)
 
     def _give_up_unstarted(self, connection: Connection, now: datetime) -> list[Command]:
-        """A commit that seemed to fail may have been durable: its claims are ours, but were never started."""
+        """Give up claims of ours that no process stands behind.
+
+        A commit that seemed to fail may have been durable: then its claims were never started. And the
+        ends of a run that was set aside had nobody to take them.
+        """
         p = self._p
         alive = {token for _, token in p.executor.running()} | {end.token for end in self._ended}
         commands: list[Command] = []
@@ -280,7 +299,7 @@ class SchedulerLoop:
             owned = p.book.run_of(row.id)
             if owned is None or row.token in alive:
                 continue
-            reason = "The database failed before the attempt was started"
+            reason = "No process stands behind the claim: it was never started, or its end was not recorded"
             event = e.HeartbeatLost(ti=row.id, token=row.token, reason=reason, cause=f"unstarted:{row.token[:8]}")
             commands += p.book.handle(row.run, event, now)
         return commands
@@ -313,7 +332,11 @@ class SchedulerLoop:
                 log.info(telemetry.TASK_LATE_END, ti=end.ti, outcome=end.outcome.value, reason=end.reason)
                 continue
             cause = f"end:{end.token[:8]}"
-            this.commands += self._p.book.handle(owned.row.id, event_of(end, cause), this.writer.now)
+            try:
+                this.commands += self._p.book.handle(owned.row.id, event_of(end, cause), this.writer.now)
+            except IllegalTransition:
+                self._p.book.set_aside(owned.row.id, "its machine refused the end of an attempt")
+                continue
             this.results.append((end, _keys(owned, end)))
 
     def _accepted(self, this: _Round) -> list[tuple[AttemptEnded, Any]]:

@@ -199,9 +199,10 @@ def newest_task_date(connection: Connection, task_ids: Collection[str], dag_id: 
     return newest
 
 
-def paused_dags(connection: Connection) -> frozenset[str]:
-    """Return the ids of all paused DAGs."""
-    return frozenset(connection.execute(select(t.dag.c.dag_id).where(t.dag.c.is_paused)).scalars())
+def halted_dags(connection: Connection) -> frozenset[str]:
+    """Return the ids of all DAGs that are paused or whose file is gone."""
+    halted = t.dag.c.is_paused | ~t.dag.c.is_active
+    return frozenset(connection.execute(select(t.dag.c.dag_id).where(halted)).scalars())
 
 
 def newest_versions(connection: Connection, dag_ids: Collection[str]) -> Mapping[str, str | None]:
