@@ -23,11 +23,12 @@ from gale.core.commands import Command, MoveTask, StopAttempt, WakeAt
 from gale.core.facts import TaskFacts
 from gale.core.graph import DagSpec
 from gale.core.graph_order import effective_weights
+from gale.core.ports import Writer
 from gale.core.run_machine import RunMachine, past_is_met
 from gale.core.selection import downstream_of
 from gale.core.slots import Candidate, SlotLedger
 from gale.core.states import ACTIVE_RUN, OCCUPYING, TaskState
-from gale.db.apply import Writer, add_tasks
+from gale.db.apply import add_tasks
 from gale.db.keys import new_key
 from gale.db.read import scheduling as ask
 from gale.errors import GaleError

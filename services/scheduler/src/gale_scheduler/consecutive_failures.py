@@ -4,8 +4,8 @@ import structlog
 from sqlalchemy import Connection
 
 from gale import telemetry
+from gale.core.ports import Applied, Writer
 from gale.core.states import RunState
-from gale.db.apply import Applied, Writer
 from gale.db.read import scheduling as ask
 from gale.db.requests import set_paused
 from gale_scheduler.book import RunBook

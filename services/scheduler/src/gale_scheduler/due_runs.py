@@ -11,9 +11,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, exc, update
 
 from gale.core.graph import DagSpec
+from gale.core.ports import Writer
 from gale.core.timetables import DataInterval, Limits, NextRun, Timetable, from_spec
 from gale.db import tables as t
-from gale.db.apply import Writer, add_run
+from gale.db.apply import add_run
 from gale.db.keys import new_key
 from gale.db.read import scheduling as ask
 

@@ -24,9 +24,9 @@ from gale.clock import Clock
 from gale.core import events as e
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
 from gale.core.commands import Command, StopAttempt
-from gale.core.ports import Executor
+from gale.core.ports import Applied, Executor, Writer
 from gale.core.states import RunState
-from gale.db.apply import Applied, Writer, apply, store_results
+from gale.db.apply import apply, store_results
 from gale.db.engine import reading, writing
 from gale.db.lease import adopt_runs
 from gale.db.read import scheduling as ask

@@ -23,9 +23,9 @@ from gale import telemetry
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome, RunFacts
 from gale.core.commands import Notify
 from gale.core.graph import CallbackKind, DagSpec
-from gale.core.ports import Executor
+from gale.core.ports import Executor, Writer
 from gale.db import tables as t
-from gale.db.apply import Writer, apply
+from gale.db.apply import apply
 from gale.db.keys import new_token
 from gale.db.manners import insert_if_absent
 from gale.db.read import scheduling as ask

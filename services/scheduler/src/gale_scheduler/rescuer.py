@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from gale import telemetry
 from gale.core import events as e
 from gale.core.commands import Command
+from gale.core.ports import Writer
 from gale.core.states import CLAIMED
-from gale.db.apply import Writer
 from gale.db.lease import bury_dead_jobs
 from gale.db.read import scheduling as ask
 from gale.runtime.identity import is_alive

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, delete, select
 from gale import telemetry
 from gale.core import events as e
 from gale.core.commands import Command, StopAttempt
+from gale.core.ports import Writer
 from gale.core.selection import relatives
 from gale.core.states import FINISHED, RunState, TaskState
 from gale.core.transitions import is_legal
 from gale.db import tables as t
-from gale.db.apply import Writer
 from gale.db.lease import take_run
 from gale.db.read import scheduling as ask
 from gale_scheduler.book import OwnedRun, RunBook

@@ -10,7 +10,6 @@ events, so that the history is complete and the cost is not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,33 +19,12 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from gale.core.attempt import AttemptEnded
 from gale.core.commands import Command, MoveRun, MoveTask, Notify
 from gale.core.facts import RunStatus, TaskFacts
+from gale.core.ports import Applied, Writer
 from gale.core.states import CLAIMED, RunState, TaskState
 from gale.db import tables as t
 from gale.db.manners import insert_if_absent, upsert
 
 _CHUNK: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of a batch of commands."""
-
-    moved: list[MoveTask] = field(default_factory=list)
-    moved_runs: list[MoveRun] = field(default_factory=list)
-    #: Moves whose rows had already moved on. Nothing was written for them.
-    lost: list[MoveTask] = field(default_factory=list)
-    lost_runs: list[MoveRun] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
-    """Who writes: the name for the history, the job, and the instant on the database's clock."""
-
-    actor: str
-    now: datetime
-    job_id: str | None = None
-    #: By task instance: the ends of attempts that the moves are about, for what they used.
-    ends: Mapping[str, AttemptEnded] = field(default_factory=dict)
 
 
 def apply(connection: Connection, commands: Sequence[Command], writer: Writer) -> Applied:

@@ -18,10 +18,11 @@ from sqlalchemy import Connection, Row, exc, insert, select, update
 
 from gale.core.graph import DagSpec
 from gale.core.ids import RESERVED_RUN_ID_PREFIXES, check_run_id
+from gale.core.ports import Writer
 from gale.core.timetables import DataInterval, from_spec
 from gale.core.transitions import MARKABLE, MARKABLE_RUN
 from gale.db import tables as t
-from gale.db.apply import Writer, add_run
+from gale.db.apply import add_run
 from gale.db.keys import new_key
 from gale.errors import BadRequest, InvalidId, NotFound, RunExists
 
