@@ -8,6 +8,7 @@ owner drops what he had in memory and builds it again from the rows.
 """
 
 import heapq
+import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,8 +89,8 @@ class RunBook:
             self.drop([row.id])
             try:
                 commands += self._load_one(connection, row, writer)
-            except (GaleError, LookupError, ValueError):
-                self.set_aside(row.id, "its rows or its DAG's version cannot be read")
+            except (GaleError, LookupError, ValueError) as error:
+                self.set_aside(row.id, error)
         return commands
 
     def _load_one(self, connection: Connection, row: Any, writer: Writer) -> list[Command]:
@@ -103,10 +104,11 @@ class RunBook:
         owned = self._own(connection, row, spec, digest, weights)
         return self._handle(owned, e.RunAdopted(cause=f"adopt:{row.run_id}"), writer.now)
 
-    def set_aside(self, run: str, why: str) -> None:
+    def set_aside(self, run: str, error: Exception) -> None:
         """Stop working on a run that makes trouble, so that the others go on; it is tried again later."""
         what_next = f"it is read again in {ASIDE_SECONDS:g} s"
-        log.error(telemetry.RUN_SET_ASIDE, run=run, why=why, next=what_next, exc_info=True)
+        trace = "".join(traceback.format_exception(error))
+        log.error(telemetry.RUN_SET_ASIDE, run=run, error=trace, next=what_next)
         self.drop([run])
         self.aside[run] = self._clock.monotonic() + ASIDE_SECONDS
 

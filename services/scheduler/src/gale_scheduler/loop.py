@@ -334,8 +334,8 @@ class SchedulerLoop:
             cause = f"end:{end.token[:8]}"
             try:
                 this.commands += self._p.book.handle(owned.row.id, event_of(end, cause), this.writer.now)
-            except IllegalTransition:
-                self._p.book.set_aside(owned.row.id, "its machine refused the end of an attempt")
+            except IllegalTransition as error:
+                self._p.book.set_aside(owned.row.id, error)
                 continue
             this.results.append((end, _keys(owned, end)))
 
