@@ -193,7 +193,7 @@ def measure_luigi(folder: Path, rounds: int) -> dict[str, list[Round]] | None:
         result[kind] = []
         for number in range(rounds):
             witness = folder / f"luigi-{kind}-{number}"
-            command = [sys.executable, str(HERE / "peer_luigi.py"), kind, str(witness), "8"]
+            command = [sys.executable, str(HERE / "peers" / "luigi_noop.py"), kind, str(witness), "8"]
             subprocess.run(command, check=True, capture_output=True)
             result[kind].append(read_witness(witness, tasks))
     return result

@@ -1,6 +1,6 @@
 """The same tasks in Luigi, which forks a process for each and keeps no state: the peer to beat.
 
-    python benchmarks/peer_luigi.py many|chain WITNESS WORKERS
+    python benchmarks/peers/luigi_noop.py many|chain WITNESS WORKERS
 """
 
 import logging
