@@ -6,8 +6,10 @@ BIN         := $(VENV)/bin
 PORT        ?= 8080
 GALE_HOME   ?= $(CURDIR)/.gale
 # Old machines call an old Python python3: take the first one that is new enough.
-PYTHON      ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+ifndef PYTHON
+PYTHON      := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+endif
 
 PARTS       := libs/common libs/airflow-compat services/scheduler services/webserver
 PROJECTS    := pyproject.toml $(PARTS:%=%/pyproject.toml) constraints.txt
@@ -62,7 +64,7 @@ clean: ## Delete what was built and installed; .gale with your data stays
 
 python:
 	@if [ -z '$(PYTHON)' ]; then \
-		echo "Gale needs Python 3.11 or newer, but this machine has $$(python3 --version 2>&1 || echo none)."; \
+		echo "Gale needs Python 3.11 or newer, but this machine has $$(python3 --version 2>/dev/null | grep . || echo none)."; \
 		echo "Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python), or name it: make run PYTHON=/path/to/python3.12"; \
 		exit 1; fi
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
