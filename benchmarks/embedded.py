@@ -10,6 +10,7 @@ ratios say more than figures.
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -57,18 +58,16 @@ def main() -> None:
     report(ours, peer, limit, as_json=options.json)
 
 
-def report(
-    ours: dict[str, list[Round]], peer: dict[str, list[Round]] | None, limit: float, *, as_json: bool
-) -> None:
+def report(ours: dict[str, list[Round]], peer: dict[str, list[Round]] | None, limit: float, *, as_json: bool) -> None:
     """Print medians and ratios."""
     figures = {
         "fork_and_wait_per_second": limit,
-        "gale_tasks_per_second": statistics.median(round.rate for round in ours["many"]),
-        "gale_gap_ms": statistics.median(round.gap for round in ours["chain"]),
+        "gale_tasks_per_second": statistics.median(one.rate for one in ours["many"]),
+        "gale_gap_ms": statistics.median(one.gap for one in ours["chain"]),
     }
     if peer is not None:
-        figures["luigi_tasks_per_second"] = statistics.median(round.rate for round in peer["many"])
-        figures["luigi_gap_ms"] = statistics.median(round.gap for round in peer["chain"])
+        figures["luigi_tasks_per_second"] = statistics.median(one.rate for one in peer["many"])
+        figures["luigi_gap_ms"] = statistics.median(one.gap for one in peer["chain"])
         figures["rate_over_luigi"] = figures["gale_tasks_per_second"] / figures["luigi_tasks_per_second"]
         figures["gap_over_luigi"] = figures["gale_gap_ms"] / figures["luigi_gap_ms"]
     if as_json:
@@ -102,7 +101,8 @@ def measure_gale(folder: Path, rounds: int) -> dict[str, list[Round]]:
         "GALE__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "BENCHMARK_WITNESS": str(witness),
     }
-    subprocess.run([sys.executable, "-m", "gale.cli.main", "db", "migrate"], env=environment, check=True, stdout=sys.stderr)
+    migrate = [sys.executable, "-m", "gale.cli.main", "db", "migrate"]
+    subprocess.run(migrate, env=environment, check=True, stdout=sys.stderr)
     engine = open_engine(f"sqlite:///{home / 'gale.db'}")
     log = (home / "scheduler.log").open("w")
     scheduler = subprocess.Popen([sys.executable, "-m", "gale_scheduler"], env=environment, stdout=log, stderr=log)
@@ -148,13 +148,12 @@ def check_claims(engine: Engine, run: str, tasks: int) -> None:
     """A figure counts only if every task succeeded and was claimed exactly once."""
     ti, event = t.task_instance, t.task_event
     with reading(engine) as connection:
-        done = connection.execute(
-            select(func.count()).where(ti.c.run == run, ti.c.state == "success")
-        ).scalar_one()
+        done = connection.execute(select(func.count()).where(ti.c.run == run, ti.c.state == "success")).scalar_one()
         claims = connection.execute(
-            select(func.count()).select_from(event).join(ti, ti.c.id == event.c.ti).where(
-                ti.c.run == run, event.c.to_state == "running"
-            )
+            select(func.count())
+            .select_from(event)
+            .join(ti, ti.c.id == event.c.ti)
+            .where(ti.c.run == run, event.c.to_state == "running")
         ).scalar_one()
     if (done, claims) != (tasks, tasks):
         raise SystemExit(f"{done} of {tasks} tasks succeeded, with {claims} claims: no figure.")
@@ -166,7 +165,7 @@ def read_witness(witness: Path, tasks: int) -> Round:
     if len(spans) != tasks:
         raise SystemExit(f"{len(spans)} of {tasks} tasks left their mark: no figure.")
     seconds = (max(ended for _, ended in spans) - spans[0][0]) / 1e9
-    gaps = [(after[0] - before[1]) / 1e6 for before, after in zip(spans, spans[1:], strict=False)]
+    gaps = [(after[0] - before[1]) / 1e6 for before, after in itertools.pairwise(spans)]
     return Round(rate=(tasks - 1) / seconds, gap=statistics.median(gaps))
 
 

@@ -1,12 +1,13 @@
 """The same tasks in Luigi, which forks a process for each and keeps no state: the peer to beat.
 
-    python benchmarks/peers/luigi_noop.py many|chain WITNESS WORKERS
+python benchmarks/peers/luigi_noop.py many|chain WITNESS WORKERS
 """
 
 import logging
 import os
 import sys
 import time
+from pathlib import Path
 
 import luigi
 
@@ -26,7 +27,7 @@ class Note(luigi.Task):
 
     def complete(self) -> bool:
         """Done when it has left its mark, as Luigi's targets do."""
-        return os.path.exists(f"{self.witness}.{self.kind}.{self.number}")
+        return Path(f"{self.witness}.{self.kind}.{self.number}").exists()
 
     def run(self) -> None:
         """Note the instants and leave the mark."""
