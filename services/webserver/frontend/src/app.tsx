@@ -3,8 +3,9 @@
 import { Suspense, lazy, useEffect, useRef, useSyncExternalStore, useState } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { connection } from "./api/client";
-import { SessionGate } from "./api/session";
+import { SessionGate, useSignOut } from "./api/session";
 import { useT } from "./i18n";
+import { placeAfterSignIn } from "./lib/place";
 import { Button, Empty, Loading, errorSentence } from "./ui/parts";
 import { Logo } from "./ui/icons";
 import { CrashGuard } from "./ui/crash-guard";
@@ -76,8 +77,9 @@ function Pages() {
         <Redirect to="/dags" replace />
       </Route>
       <Route path="/login">
-        <Redirect to="/dags" replace />
+        <Redirect to={placeAfterSignIn(window.location.search)} replace />
       </Route>
+      <Route path="/logout" component={SignOutPage} />
       <Route path="/dags" component={DagsPage} />
       <Route path="/dags/:dagId/:view?">{(params) => <DagPage dagId={decode(params.dagId)} view={params.view ?? "grid"} />}</Route>
       <Route path="/runs" component={RunsPage} />
@@ -87,7 +89,7 @@ function Pages() {
       <Route path="/pools" component={PoolsPage} />
       <Route path="/users" component={UsersPage} />
       <Route path="/import-errors" component={ImportErrorsPage} />
-      <Route path="/health" component={HealthPage} />
+      <Route path="/system" component={HealthPage} />
       <Route path="/audit" component={AuditPage} />
       <Route component={NotFoundPage} />
     </Switch>
@@ -100,6 +102,26 @@ function decode(segment: string): string {
   } catch {
     return segment;
   }
+}
+
+/** Other programs send people here to sign out; a mere visit to the address must not do it. */
+function SignOutPage() {
+  const t = useT();
+  const signOut = useSignOut();
+  const [, navigate] = useLocation();
+  return (
+    <Empty title={t("nav.sign_out")}>
+      <Button
+        look="primary"
+        onClick={() => {
+          navigate("/dags", { replace: true });
+          void signOut();
+        }}
+      >
+        {t("nav.sign_out")}
+      </Button>
+    </Empty>
+  );
 }
 
 export function NotFoundPage() {

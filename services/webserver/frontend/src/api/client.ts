@@ -148,9 +148,8 @@ export async function request<T>(path: string, send: Send = {}): Promise<T> {
   }
   if (response.status === 502 || response.status === 504) setConnected(false);
   else setConnected(true);
-  if (response.status === 304 && known) return known.body as T;
-
   const text = await response.text();
+  if (response.status === 304 && known) return known.body as T;
   let body: unknown = text;
   if (text && (response.headers.get("content-type") ?? "").includes("json")) {
     try {

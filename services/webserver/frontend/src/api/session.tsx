@@ -27,6 +27,11 @@ export function useMe(): Me {
   return me;
 }
 
+/** Who is signed in, or null on the sign-in page. */
+export function useMeIfSignedIn(): Me | null {
+  return useContext(MeContext);
+}
+
 interface GateProps {
   signIn(props: { expired: boolean; onSignedIn(): Promise<void> }): ReactNode;
   waiting(error: unknown): ReactNode;

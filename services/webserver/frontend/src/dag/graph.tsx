@@ -213,6 +213,20 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
     requestAnimationFrame(() => void flow.fitView({ padding: 0.12, maxZoom: 1.1 }));
   }, [shape, flow]);
 
+  useEffect(() => {
+    // The panel beside it opened or closed: show all of the graph again, as before.
+    const canvas = document.querySelector(".graph-canvas");
+    let width = canvas?.clientWidth ?? 0;
+    const observer = new ResizeObserver(() => {
+      const now = canvas?.clientWidth ?? 0;
+      if (Math.abs(now - width) < 60) return;
+      width = now;
+      void flow.fitView({ padding: 0.12, maxZoom: 1.1, duration: 200 });
+    });
+    if (canvas) observer.observe(canvas);
+    return () => observer.disconnect();
+  }, [flow]);
+
   return (
     <ReactFlow
       nodes={nodes}

@@ -23,6 +23,12 @@ const HEAD = 92;
 const SPARE_ROWS = 12;
 const RUN_COUNTS = [10, 25, 50, 100, 200] as const;
 
+/** As wide as the longest name wants, within reason. */
+function nameWidth(rows: readonly GridRow[]): number {
+  const wanted = rows.reduce((most, row) => Math.max(most, row.label.length * 7.4 + row.depth * 16 + (row.isGroup ? 17 : 0)), 0);
+  return Math.round(Math.min(320, Math.max(130, wanted + 26)));
+}
+
 function runMoment(run: GridRun & { run_after?: string | null }): string | null {
   return run.logical_date ?? run.run_after ?? run.start_date ?? run.queued_at ?? null;
 }
@@ -176,7 +182,7 @@ function Sheet({ dagId, rows, runs, onToggle }: { dagId: string; rows: readonly 
   const last = Math.min(rows.length, Math.ceil((view.top + view.height) / ROW) + SPARE_ROWS);
   return (
     <div ref={scroller} className="grid-scroll" data-testid="grid">
-      <div role="grid" aria-label={t("grid.label", { dag: dagId })} aria-rowcount={rows.length + 1} aria-colcount={runs.length + 1} className="grid-sheet" style={{ height: HEAD + rows.length * ROW + 8 }} onKeyDown={onKeyDown} onClick={onClick}>
+      <div role="grid" aria-label={t("grid.label", { dag: dagId })} aria-rowcount={rows.length + 1} aria-colcount={runs.length + 1} className="grid-sheet" style={{ height: HEAD + rows.length * ROW + 8, ["--name-width" as string]: `${nameWidth(rows)}px` }} onKeyDown={onKeyDown} onClick={onClick}>
         <Bars runs={runs} selected={selection.run} place={place} />
         {rows.slice(first, last).map((row, index) => (
           <Row
@@ -224,14 +230,14 @@ function Bars({ runs, selected, place }: { runs: readonly GridRun[]; selected: s
               data-column={column}
               tabIndex={place.row === -1 && place.column === column ? 0 : -1}
               aria-label={label}
-              title={`${run.run_id}\n${stateWord(t, run.state)} · ${formatDuration(seconds[column]) || "–"}${moment ? `\n${formatLocal(moment)}` : ""}`}
+              title={`${run.run_id}\n${stateWord(t, run.state)} · ${formatDuration(seconds[column], !run.end_date) || "–"}${moment ? `\n${formatLocal(moment)}` : ""}`}
             >
               <span className="bar-room">
                 <span className="run-bar" data-state={taskState(run.state)} style={{ height: `${height}%` }} />
               </span>
               <Glyph state={run.state} />
             </button>
-            {fromRight % labelEach === 0 && moment ? <span className="grid-date">{formatShort(moment, now)}</span> : null}
+            {fromRight % labelEach === 0 && column >= 2 && moment ? <span className="grid-date">{formatShort(moment, now)}</span> : null}
           </div>
         );
       })}

@@ -5,7 +5,7 @@ import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from "re
 import { useT } from "../i18n";
 import { findLines, formatSize, levelOf, splitHits, visibleLines } from "../lib/log";
 import { readSetting, writeSetting } from "../lib/settings";
-import { isActive } from "../lib/states";
+import { isActive, isWaiting } from "../lib/states";
 import { Button, ErrorNotice, SearchInput } from "../ui/parts";
 import { useToasts } from "../ui/toasts";
 import { fetchLogChunk, useLog, type LogPlace } from "./use-log";
@@ -26,6 +26,8 @@ export function LogView({ tries, state, onTry, ...place }: Props) {
   const running = isActive(state) && place.tryNumber >= tries;
   const log = useLog(place, running);
   const lines = useMemo(() => visibleLines(log.text), [log.text]);
+  // Not started yet: an empty log is no news.
+  const isWaitingFor = lines.length === 0 && tries < 1 && isWaiting(state);
   const [wrap, setWrap] = useState(readSetting("wrap") !== "no");
   const [follow, setFollow] = useState(true);
   const [needle, setNeedle] = useState("");
@@ -122,7 +124,7 @@ export function LogView({ tries, state, onTry, ...place }: Props) {
         />
         <Button size="small" icon="download" aria-label={t("log.download")} title={t("log.download")} disabled={downloading} onClick={() => void download()} />
         <span className="muted small" data-testid="log-status">
-          {log.complete ? t("log.complete") : log.asked ? t("log.streaming") : ""} · {t("log.lines", { n: lines.length + log.text.droppedLines })}
+          {isWaitingFor ? "" : `${log.complete ? t("log.complete") : log.asked ? t("log.streaming") : ""} · ${t("log.lines", { n: lines.length + log.text.droppedLines })}`}
         </span>
       </div>
       {log.error ? (
@@ -146,7 +148,7 @@ export function LogView({ tries, state, onTry, ...place }: Props) {
         }}
       >
         {log.text.droppedLines > 0 ? <p className="pad muted">{t("log.cut", { size: formatSize(log.text.droppedCharacters) })}</p> : null}
-        {lines.length === 0 && log.asked && !log.error ? <p className="pad muted">{t(log.complete ? "log.empty" : "log.waiting")}</p> : null}
+        {lines.length === 0 && log.asked && !log.error ? <p className="pad muted">{t(isWaitingFor || !log.complete ? "log.waiting" : "log.empty")}</p> : null}
         {blocks.map((block, index) => (
           <Block
             key={index + Math.floor(log.text.droppedLines / BLOCK)}

@@ -169,7 +169,6 @@ export const en = {
   "schedule.weekdays": "Monday to Friday at {time}",
   "schedule.monthly": "on day {day} of each month at {time}",
   "schedule.yearly": "every year on {date} at {time}",
-  "schedule.every_duration": "every {duration}",
   "schedule.zone": "in {zone}",
   "schedule.and": " and ",
   "schedule.comma": ", ",

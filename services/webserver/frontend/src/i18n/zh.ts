@@ -162,7 +162,6 @@ export const zh: Record<MessageKey, string> = {
   "schedule.weekdays": "周一至周五 {time}",
   "schedule.monthly": "每月 {day} 日 {time}",
   "schedule.yearly": "每年 {date} {time}",
-  "schedule.every_duration": "每隔 {duration}",
   "schedule.zone": "（{zone}）",
   "schedule.and": "和",
   "schedule.comma": "、",

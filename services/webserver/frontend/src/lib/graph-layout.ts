@@ -139,6 +139,7 @@ export function elkInput(graph: SeenGraph, direction: Direction): ElkInput {
       "elk.direction": direction,
       "elk.hierarchyHandling": "INCLUDE_CHILDREN",
       "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
+      "elk.layered.nodePlacement.bk.fixedAlignment": "BALANCED",
       "elk.spacing.nodeNode": "18",
       "elk.layered.spacing.nodeNodeBetweenLayers": "54",
       "elk.layered.spacing.edgeNodeBetweenLayers": "18",

@@ -12,6 +12,11 @@ describe("an import error", () => {
     ].join("\n");
     expect(importErrorLine({ filename: "etl.py", stack_trace })).toEqual({ line: 3, message: "ImportError: no numpy" });
   });
+  it("takes Gale's own sentence before Python's", () => {
+    const stack_trace = "/home/g/dags/a.py, line 2 [import]: Importing the file failed: ModuleNotFoundError: No module named 'x'\n\nTraceback (most recent call last):\n…";
+    expect(importErrorLine({ filename: "a.py", stack_trace })).toEqual({ line: 2, message: "Importing the file failed: ModuleNotFoundError: No module named 'x'" });
+    expect(importErrorLine({ filename: "a.py", stack_trace: "/dags/a.py [timeout]: It took more than 30 s." })).toEqual({ line: null, message: "It took more than 30 s." });
+  });
   it("takes the line that the server names", () => {
     expect(importErrorLine({ filename: "a.py", line: 7, stack_trace: "SyntaxError: bad" })).toEqual({ line: 7, message: "SyntaxError: bad" });
   });

@@ -9,6 +9,12 @@ export function traceOf(error: ImportError): string {
 /** Where in the file it went wrong, and what in one sentence. */
 export function importErrorLine(error: ImportError): { line: number | null; message: string } {
   const trace = traceOf(error).trim();
+  // Gale's own account: "/dags/etl.py, line 3 [rule]: sentence", the traceback below it.
+  const told = /^.*?(?:, line (\d+)|:(\d+):?)? ?\[[\w-]+\]:? (.+)$/m.exec(trace.split("\n", 1)[0] ?? "");
+  if (told) {
+    const line = Number(told[1] ?? told[2] ?? error.line ?? 0);
+    return { line: line > 0 ? line : null, message: told[3] as string };
+  }
   const lines = trace.split("\n").filter((line) => line.trim() !== "");
   const message = (lines.at(-1) ?? "").trim();
   if (typeof error.line === "number" && error.line > 0) return { line: error.line, message };

@@ -23,7 +23,7 @@ describe("schedule in words", () => {
     ["0 0 * * 0", "every Sunday at 00:00", "每周日 00:00"],
     ["0 6 1 * *", "on day 1 of each month at 06:00", "每月 1 日 06:00"],
     ["@yearly", "every year on 1 January at 00:00", "每年 1月1日 00:00"],
-    ["1 day, 0:00:00", "every 24h", "每隔 24h"],
+    ["1 day, 0:00:00", "every 24 hours", "每 24 小时"],
     ["0:10:00", "every 10 minutes", "每 10 分钟"],
     ["7 days, 0:00:00", "every 7 days", "每 7 天"],
     ["None", "only by hand", "仅手动触发"],

@@ -95,7 +95,7 @@ function deltaInWords(text: string, t: Translate): string | null {
   if (!match) return null;
   const [days, hours, minutes, seconds] = match.slice(1).map((value) => Number(value ?? 0)) as [number, number, number, number];
   const total = days * 86_400 + hours * 3600 + minutes * 60 + seconds;
-  if (total === 86_400) return t("schedule.every_duration", { duration: "24h" });
+  if (total === 86_400) return t("schedule.every_hours", { n: 24 });
   if (total % 86_400 === 0) return t("schedule.every_days", { n: total / 86_400 });
   if (total === 3600) return t("schedule.hourly");
   if (total % 3600 === 0) return t("schedule.every_hours", { n: total / 3600 });

@@ -34,6 +34,11 @@ describe("time", () => {
   ])("writes %f seconds as %s", (seconds, text) => {
     expect(formatDuration(seconds)).toBe(text);
   });
+  it("writes whole seconds while the time still goes on", () => {
+    expect(formatDuration(2.7, true)).toBe("2s");
+    expect(formatDuration(59.9, true)).toBe("59s");
+    expect(formatDuration(60, true)).toBe("1m 00s");
+  });
   it("writes nothing where there is no duration", () => {
     expect(formatDuration(null)).toBe("");
     expect(formatDuration(Number.NaN)).toBe("");

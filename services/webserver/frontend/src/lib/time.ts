@@ -63,8 +63,10 @@ export function formatRelative(date: Date, now: Date, language: Language): strin
 }
 
 /** A duration of a task: 0.3s, 12s, 3m 07s, 2h 05m, 3d 4h. The units are the same in both languages. */
-export function formatDuration(seconds: number | null | undefined): string {
+export function formatDuration(seconds: number | null | undefined, isTicking = false): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds) || seconds < 0) return "";
+  // Of what still goes on, tenths of a second would only flicker.
+  if (isTicking && seconds < 60) return `${Math.floor(seconds)}s`;
   if (seconds < 0.0995) return `${Math.round(seconds * 1000)}ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);

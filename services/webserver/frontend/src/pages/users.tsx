@@ -8,7 +8,7 @@ import { useTitle } from "../ui/title";
 export default function UsersPage() {
   const t = useT();
   useTitle(t("users.title"));
-  const list = useList<Users>("users", { limit: 100 });
+  const list = useList<Users>("users", {});
   const users = list.data?.users ?? [];
   if (isMissing(list.error)) return <Empty title={t("users.missing")} />;
   return (

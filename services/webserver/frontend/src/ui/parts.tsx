@@ -2,7 +2,7 @@
 
 import { useId, type ButtonHTMLAttributes, type ReactNode } from "react";
 import { ApiError } from "../api/client";
-import { useMe } from "../api/session";
+import { useMeIfSignedIn } from "../api/session";
 import { useT, type Translate } from "../i18n";
 import { may, type Permission } from "../lib/roles";
 import { Icon, type IconName } from "./icons";
@@ -10,8 +10,8 @@ import { Icon, type IconName } from "./icons";
 /** Why the reader may not do this, or undefined if they may. */
 export function useRefusal(permission: Permission | undefined): string | undefined {
   const t = useT();
-  const me = useMe();
-  if (!permission || may(me, permission)) return undefined;
+  const me = useMeIfSignedIn();
+  if (!permission || !me || may(me, permission)) return undefined;
   return t("common.no_permission", { role: me.role });
 }
 

@@ -67,7 +67,6 @@ export function Duration({ start, end, active }: { start: string | null | undefi
   const current = useNowIf(ticking);
   if (!end && !ticking) return <span className="muted">–</span>;
   const seconds = secondsBetween(start, end, current);
-  // While it runs, tenths of a second would only flicker.
-  const text = seconds === null ? "–" : formatDuration(end ? seconds : Math.floor(seconds));
+  const text = seconds === null ? "–" : formatDuration(seconds, !end);
   return <span className={seconds === null ? "muted" : "nowrap"}>{text}</span>;
 }

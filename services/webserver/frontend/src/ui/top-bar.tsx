@@ -24,7 +24,7 @@ const ADMIN: readonly [string, MessageKey, Permission | null][] = [
   ["/pools", "nav.pools", "pools.read"],
   ["/users", "nav.users", "users.read"],
   ["/import-errors", "nav.import_errors", null],
-  ["/health", "nav.health", null],
+  ["/system", "nav.health", null],
   ["/audit", "nav.audit", "audit.read"],
 ];
 
@@ -108,7 +108,7 @@ function HealthDot() {
   const names = sick.map((name) => t(`health.${name}` as MessageKey)).join(", ");
   const text = sick.length === 0 ? t("nav.healthy") : t("nav.unhealthy", { names });
   return (
-    <Link href="/health" className="button plain" title={text} aria-label={text}>
+    <Link href="/system" className="button plain" title={text} aria-label={text}>
       <Glyph state={sick.length === 0 ? "success" : "failed"} />
       {sick.length > 0 ? <span>{text}</span> : null}
     </Link>
