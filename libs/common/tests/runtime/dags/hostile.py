@@ -54,6 +54,11 @@ def daemon() -> None:
     print("daemons run")
 
 
+def daemon_then_wait() -> None:
+    daemon()
+    wait_for_ever()
+
+
 def strange_bytes() -> None:
     os.write(1, b"before \xff\xfe\x00 after\n")
     sys.stdout.buffer.write(b"\xe4\xf6\xfc\n")
@@ -225,6 +230,7 @@ with DAG("hostile", start_date=datetime(2024, 1, 1), schedule=None) as dag:
     task("exit_3", exit_now, 3)
     task("kill_myself", kill_myself)
     task("daemon", daemon)
+    task("daemon_then_wait", daemon_then_wait)
     task("strange_bytes", strange_bytes)
     task("long_log", long_log)
     task("ignore_sigterm", ignore_sigterm)

@@ -1,0 +1,3 @@
+"""A DAG file with a mistake in line 3."""
+
+raise ValueError("no such ünicorn")

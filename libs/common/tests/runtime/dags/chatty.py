@@ -1,0 +1,11 @@
+"""A DAG file that prints 200 MB."""
+
+import sys
+from datetime import datetime
+
+from gale.authoring.dag import DAG
+
+for _ in range(200):
+    sys.stdout.write("x" * 1_000_000)
+
+dag = DAG("chatty", start_date=datetime(2024, 1, 1), schedule=None)

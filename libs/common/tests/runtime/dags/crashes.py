@@ -1,0 +1,5 @@
+"""A DAG file that crashes in C code."""
+
+import ctypes
+
+ctypes.string_at(0)
