@@ -137,7 +137,7 @@ def running_runs_by_dag(connection: Connection, dag_ids: Collection[str]) -> Map
         .where(t.dag_run.c.state == RunState.RUNNING.value, t.dag_run.c.dag_id.in_(list(dag_ids)))
         .group_by(t.dag_run.c.dag_id)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def active_scheduled_runs(connection: Connection, dag_id: str) -> int:
@@ -208,7 +208,7 @@ def halted_dags(connection: Connection) -> frozenset[str]:
 def newest_versions(connection: Connection, dag_ids: Collection[str]) -> Mapping[str, str | None]:
     """Return dag id to the id of its newest version."""
     query = select(t.dag.c.dag_id, t.dag.c.version_id).where(t.dag.c.dag_id.in_(list(dag_ids)))
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 # --- slots and attempts --------------------------------------------------------------------------
