@@ -23,8 +23,8 @@ from gale_webserver.app import create_app
 # The tests are no package, so what they share is found here.
 sys.path.insert(0, str(Path(__file__).parent))
 
-import web_seeds as seeds  # noqa: E402 - needs the line above
-from web_seeds import NOW, PASSWORD, ROLES, Browser  # noqa: E402
+import web_seeds as seeds
+from web_seeds import NOW, PASSWORD, ROLES, Browser
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,10 @@ def test_pausing_is_seen_at_once_and_written_into_the_audit_log(
 
 def test_many_dags_are_paused_by_a_pattern_but_never_without_one(admin: Browser, many: None) -> None:
     assert admin.patch("/api/v2/dags", json={"is_paused": True}).status_code == 400
-    assert ids(admin.patch("/api/v2/dags?dag_id_pattern=sales", json={"is_paused": True})) == ["sales_daily", "sales_weekly"]
+    assert ids(admin.patch("/api/v2/dags?dag_id_pattern=sales", json={"is_paused": True})) == [
+        "sales_daily",
+        "sales_weekly",
+    ]
     assert ids(admin.get("/api/v2/dags?paused=true")) == ["sales_daily", "sales_weekly"]
     assert len(ids(admin.patch("/api/v2/dags?dag_id_pattern=~", json={"is_paused": False}))) == 3
     assert ids(admin.get("/api/v2/dags?paused=true")) == []
@@ -149,7 +152,15 @@ def test_many_dags_are_paused_by_a_pattern_but_never_without_one(admin: Browser,
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"is_paused": "yes"}, {"is_paused": True, "dag_id": "x"}, {"is_paused": True, "is_active": False}, [], None, 1],
+    [
+        {},
+        {"is_paused": "yes"},
+        {"is_paused": True, "dag_id": "x"},
+        {"is_paused": True, "is_active": False},
+        [],
+        None,
+        1,
+    ],
 )
 def test_a_patch_with_other_fields_changes_nothing(
     body: Any, admin: Browser, etl: dict[str, Any], rows: Callable[..., list[Any]]

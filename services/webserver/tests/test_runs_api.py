@@ -137,7 +137,14 @@ def test_a_body_that_is_no_json_is_told_so(data: bytes, user: Browser, etl: dict
     assert "JSON" in answer.get_json()["detail"] or "body" in answer.get_json()["detail"]
 
 
-CONFS = [{"name": "x; touch pwned"}, {"a": "$(id)"}, {"a": "`id`"}, {"a": "l1\nl2"}, {"a": "{{ {{7*7}} }}"}, {"a": "<script>"}]
+CONFS = [
+    {"name": "x; touch pwned"},
+    {"a": "$(id)"},
+    {"a": "`id`"},
+    {"a": "l1\nl2"},
+    {"a": "{{ {{7*7}} }}"},
+    {"a": "<script>"},
+]
 
 
 @pytest.mark.parametrize("conf", CONFS, ids=str)
@@ -186,7 +193,9 @@ def test_each_filter_of_runs_lets_exactly_its_runs_through(
     assert [run["dag_run_id"] for run in answer.get_json()["dag_runs"]] == [etl[name] for name in expected]
 
 
-def test_a_tilde_lists_the_runs_of_all_dags_in_address_and_body(viewer: Browser, engine: Engine, etl: dict[str, Any]) -> None:
+def test_a_tilde_lists_the_runs_of_all_dags_in_address_and_body(
+    viewer: Browser, engine: Engine, etl: dict[str, Any]
+) -> None:
     with writing(engine) as conn:
         other = seeds.chain("other")
         seeds.add_dag(conn, other)
@@ -222,7 +231,9 @@ def test_queueing_a_run_anew_clears_all_of_its_tasks(
     assert len(json.loads(request.payload)["tis"]) == 3
 
 
-@pytest.mark.parametrize("body", [{"state": "running"}, {"state": "x"}, {"state": None}, {}, {"conf": {}}, {"state": 1}])
+@pytest.mark.parametrize(
+    "body", [{"state": "running"}, {"state": "x"}, {"state": None}, {}, {"conf": {}}, {"state": 1}]
+)
 def test_other_changes_of_a_run_are_refused(
     body: dict[str, Any], user: Browser, etl: dict[str, Any], rows: Callable[..., list[Any]]
 ) -> None:
@@ -282,7 +293,9 @@ def test_waiting_for_a_run_that_has_ended_gives_its_state_and_results_at_once(
     assert json.loads(line) == {"state": "success", "results": {"t0": {"rows": 7}, "t1": None}}
 
 
-def test_waiting_gives_a_line_for_each_look_until_the_run_ends(viewer: Browser, engine: Engine, etl: dict[str, Any]) -> None:
+def test_waiting_gives_a_line_for_each_look_until_the_run_ends(
+    viewer: Browser, engine: Engine, etl: dict[str, Any]
+) -> None:
     answer = viewer.client.get(f"{RUNS}/{etl['going']}/wait?interval=0.1", buffered=False)
     lines = answer.iter_encoded()
     assert json.loads(next(lines)) == {"state": "running"}

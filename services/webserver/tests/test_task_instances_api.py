@@ -46,7 +46,10 @@ def add_mapped(engine: Engine, etl: dict[str, Any], states: list[str]) -> None:
         shared = dict(one._mapping)
         conn.execute(
             insert(t.task_instance),
-            [shared | {"id": seeds.key(900 + index), "map_index": index, "state": state} for index, state in enumerate(states)],
+            [
+                shared | {"id": seeds.key(900 + index), "map_index": index, "state": state}
+                for index, state in enumerate(states)
+            ],
         )
 
 
@@ -55,7 +58,9 @@ def task_ids(answer: Any) -> list[str]:
     return [ti["task_id"] for ti in answer.get_json()["task_instances"]]
 
 
-def test_a_task_instance_has_the_fields_of_airflow_3(viewer: Browser, engine: Engine, done: str, etl: dict[str, Any]) -> None:
+def test_a_task_instance_has_the_fields_of_airflow_3(
+    viewer: Browser, engine: Engine, done: str, etl: dict[str, Any]
+) -> None:
     with writing(engine) as conn:
         (row,) = conn.execute(
             t.task_instance.select().where(t.task_instance.c.run == etl["done_pk"], t.task_instance.c.task_id == "t0")
@@ -72,7 +77,9 @@ def test_a_task_instance_has_the_fields_of_airflow_3(viewer: Browser, engine: En
     assert {"queued_when", "scheduled_when", "triggerer_job", "executor_config", "hostname", "pool_slots"} <= set(ti)
 
 
-def test_a_task_that_waits_for_its_upstream_has_a_null_state(viewer: Browser, engine: Engine, going: str, etl: dict[str, Any]) -> None:
+def test_a_task_that_waits_for_its_upstream_has_a_null_state(
+    viewer: Browser, engine: Engine, going: str, etl: dict[str, Any]
+) -> None:
     put(engine, etl["going_pk"], "t2", state="none")
     assert viewer.get(f"{going}/t2").get_json()["state"] is None
     assert task_ids(viewer.get(f"{going}?state=none")) == ["t2"]
@@ -144,7 +151,15 @@ def test_tries_are_told_from_the_history_and_the_last_from_the_row(
         ("queued", "running", 2, 62),
         ("running", "success", 2, 72),
     ]
-    shared = {"ti": ti.id, "dag_id": "etl", "run_id": ti.run_id, "task_id": "t1", "map_index": -1, "actor": "a", "hostname": "h"}
+    shared = {
+        "ti": ti.id,
+        "dag_id": "etl",
+        "run_id": ti.run_id,
+        "task_id": "t1",
+        "map_index": -1,
+        "actor": "a",
+        "hostname": "h",
+    }
     with writing(engine) as conn:
         for old, new, number, seconds in moves:
             event = {"event": "Moved", "from_state": old, "to_state": new, "try_number": number}
@@ -169,7 +184,9 @@ def test_tries_are_told_from_the_history_and_the_last_from_the_row(
     assert viewer.get(f"{done}/t1/-1/tries/2").get_json() == second
 
 
-def test_dependencies_say_what_holds_a_task_back(viewer: Browser, engine: Engine, done: str, going: str, etl: dict[str, Any]) -> None:
+def test_dependencies_say_what_holds_a_task_back(
+    viewer: Browser, engine: Engine, done: str, going: str, etl: dict[str, Any]
+) -> None:
     assert viewer.get(f"{done}/t1/dependencies").get_json() == {"dependencies": []}
     put(engine, etl["going_pk"], "t2", state="none", try_number=0)
     (why,) = viewer.get(f"{going}/t2/dependencies").get_json()["dependencies"]
@@ -334,7 +351,9 @@ def test_a_clear_that_makes_no_sense_is_refused_with_the_reason(
     assert rows(t.request) == []
 
 
-def test_an_answer_waits_a_moment_for_the_scheduler(settings: Any, engine: Engine, clock: Any, etl: dict[str, Any]) -> None:
+def test_an_answer_waits_a_moment_for_the_scheduler(
+    settings: Any, engine: Engine, clock: Any, etl: dict[str, Any]
+) -> None:
     """The clock stands still, so only the scheduler's work can end the waiting: it is done by another thread."""
     app = create_app(settings, engine, clock, patience_seconds=30)
     client = app.test_client()

@@ -1,10 +1,10 @@
 """What the tests share: people at the page, and rows as the scheduler leaves them."""
 
-import msgspec
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, insert
 

@@ -7,10 +7,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
+from gale.db.read.browse import AnyRow
 from gale.db.tables import revoked_token, user, web_session
 
 
@@ -27,7 +27,7 @@ def digest(cookie: str) -> str:
     return hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def open_session(conn: Connection, account: Row[*tuple[Any, ...]], now: datetime, lifetime: timedelta) -> NewSession:
+def open_session(conn: Connection, account: AnyRow, now: datetime, lifetime: timedelta) -> NewSession:
     """Store a new session for an account and sweep out sessions and revocations that have ended."""
     conn.execute(delete(web_session).where(web_session.c.expires_at < now))
     conn.execute(delete(revoked_token).where(revoked_token.c.expires_at < now))
@@ -45,7 +45,7 @@ def open_session(conn: Connection, account: Row[*tuple[Any, ...]], now: datetime
     return new
 
 
-def session_with_cookie(conn: Connection, cookie: str, now: datetime) -> Row[*tuple[Any, ...]] | None:
+def session_with_cookie(conn: Connection, cookie: str, now: datetime) -> AnyRow | None:
     """Return the session of a cookie with its account; None if it has ended or the account changed since."""
     statement = (
         select(
@@ -77,7 +77,7 @@ def close_session(conn: Connection, cookie: str) -> None:
     conn.execute(delete(web_session).where(web_session.c.id == digest(cookie)))
 
 
-def account_of_token(conn: Connection, *, user_id: int, epoch: int, jti: str) -> Row[*tuple[Any, ...]] | None:
+def account_of_token(conn: Connection, *, user_id: int, epoch: int, jti: str) -> AnyRow | None:
     """Return the account that a token speaks for; None if the token or the account is void."""
     is_revoked = select(revoked_token.c.jti).where(revoked_token.c.jti == jti).exists()
     statement = select(user.c.id, user.c.username, user.c.role).where(

@@ -3,14 +3,15 @@
 import threading
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
 from flask import Response, request
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from gale.db.engine import reading, writing
+from gale.db.read.browse import AnyRow
 from gale.db.requests import audit
 from gale.db.tables import user
 from gale.db.users import password_matches
@@ -63,7 +64,7 @@ class Me(msgspec.Struct, kw_only=True):
     instance_name: str
 
 
-def _check(credentials: Credentials) -> Row[*tuple[Any, ...]]:
+def _check(credentials: Credentials) -> AnyRow:
     """Return the account, or refuse in the same words and time whatever was wrong."""
     used = services()
     address = request.remote_addr or ""

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from gale.core.graph import DagSpec
 from gale.core.timetables import DataInterval, Limits, from_spec
 from gale.db.engine import reading
 from gale.db.read import browse_dags, browse_runs
-from gale.db.read.browse import Page
+from gale.db.read.browse import AnyRow, Page
+from gale.errors import DagDefinitionError
 from gale_webserver.context import services, visible
 from gale_webserver.query import PAGE, Query, flag, text, words
 from gale_webserver.routing import Routes
@@ -21,7 +22,7 @@ RECENT_RUNS: Final = 14
 NEXT_RUNS: Final = 5
 
 
-def _run(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def _run(row: AnyRow) -> dict[str, Any]:
     return {
         "run_id": row.run_id,
         "state": row.state,
@@ -32,7 +33,7 @@ def _run(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     }
 
 
-def _summaries(conn: Connection, rows: list[Row[*tuple[Any, ...]]]) -> list[dict[str, Any]]:
+def _summaries(conn: Connection, rows: list[AnyRow]) -> list[dict[str, Any]]:
     ids = [row.dag_id for row in rows]
     tags = browse_dags.tags_of(conn, ids)
     counts = browse_dags.run_counts_by_state(conn, ids)
@@ -119,7 +120,7 @@ def get_dag(dag_id: str) -> dict[str, Any]:
     return summary if spec is None else summary | _of_spec(spec, scheduled[0] if scheduled else None)
 
 
-def _of_spec(spec: DagSpec, last: Row[*tuple[Any, ...]] | None) -> dict[str, Any]:
+def _of_spec(spec: DagSpec, last: AnyRow | None) -> dict[str, Any]:
     return {
         "era": spec.era,
         "timetable": msgspec.to_builtins(spec.timetable),
@@ -135,17 +136,19 @@ def _of_spec(spec: DagSpec, last: Row[*tuple[Any, ...]] | None) -> dict[str, Any
     }
 
 
-def next_runs(spec: DagSpec, last: Row[*tuple[Any, ...]] | None, now: datetime) -> list[dict[str, datetime]]:
-    """Return the runs that are to come, as the timetable says now."""
-    timetable = from_spec(spec.timetable)
+def next_runs(spec: DagSpec, last: AnyRow | None, now: datetime) -> list[dict[str, datetime]]:
+    """Return the runs that are to come, as the timetable says now; one if they do not follow a rule of time."""
+    try:
+        timetable = from_spec(spec.timetable)
+    except DagDefinitionError:  # stored by another version of Gale; the import error tells what is wrong
+        return []
     limits = Limits(earliest=spec.start_date, latest=spec.end_date, catchup=spec.catchup)
     interval = None
     if last is not None and last.data_interval_start is not None and last.data_interval_end is not None:
         interval = DataInterval(last.data_interval_start, last.data_interval_end)
     found: list[dict[str, datetime]] = []
-    while len(found) < NEXT_RUNS and (coming := timetable.next_run(interval, limits, now)) is not None:
-        if coming.interval == interval:  # @continuous gives the same answer until the run has ended
-            break
+    wanted = NEXT_RUNS if timetable.periodic else 1
+    while len(found) < wanted and (coming := timetable.next_run(interval, limits, now)) is not None:
         interval = coming.interval
         found.append({"logical_date": coming.logical_date, "run_after": coming.run_after})
     return found

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 from flask import Response, request
-from sqlalchemy import Row
 
 from gale.core.graph import DagSpec
 from gale.core.states import TaskState
 from gale.db.engine import reading
 from gale.db.read import browse_dags, browse_grid
+from gale.db.read.browse import AnyRow
 from gale.errors import BadRequest
 from gale_webserver.context import services
 from gale_webserver.query import Query, integer, text
@@ -63,7 +63,7 @@ def grid(dag_id: str, query: Query) -> Response:
     return Response(msgspec.json.encode(body), content_type=JSON_TYPE, headers={"ETag": f'"{tag}"'})
 
 
-def _run(row: Row[*tuple[Any, ...]], tis: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _run(row: AnyRow, tis: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "run_id": row.run_id,
         "pk": row.id,

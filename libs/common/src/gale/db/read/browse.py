@@ -90,7 +90,10 @@ class SortKeys:
                 known = ", ".join(sorted(self.keys))
                 raise BadRequest(f"This list cannot be sorted by {plain[:60]!r}.{hint} It knows: {known}.")
             statement = statement.order_by(column.desc() if name.startswith("-") else column.asc())
-        return statement.order_by(self.tie).limit(page.limit).offset(page.offset)
+        # Equal rows go the way of the last key, so that "newest first" holds for rows of one instant too.
+        backwards = (page.order_by or self.default)[-1].startswith("-")
+        tie = self.tie.desc() if backwards else self.tie.asc()
+        return statement.order_by(tie).limit(page.limit).offset(page.offset)
 
 
 def escape_like(text: str) -> str:

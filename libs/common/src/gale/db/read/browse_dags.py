@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
-from sqlalchemy import Connection, Select, exists, func, or_, select
+from sqlalchemy import Connection, Engine, Select, exists, func, or_, select
 
 from gale.core.graph import DagSpec
 from gale.db.read.browse import (
@@ -186,18 +186,26 @@ def tags_in_use(
     return Listing(rows, total)
 
 
-@lru_cache(maxsize=512)
-def _decoded(version_id: str, data: str) -> DagSpec:
-    del version_id  # hashing the id finds the entry; a version's text never changes
-    return msgspec.json.decode(data, type=DagSpec)
+#: Decoded versions by id, for each database. A version never changes once it is written.
+_specs: Final[WeakKeyDictionary[Engine, dict[str, DagSpec]]] = WeakKeyDictionary()
+_MAX_SPECS: Final = 512
 
 
 def spec_of_version(conn: Connection, version_id: str | None) -> DagSpec | None:
-    """Return a version of a DAG, decoded once per process; None if there is no such version."""
+    """Return a version of a DAG, read and decoded once per process; None if there is no such version."""
     if version_id is None:
         return None
+    known = _specs.setdefault(conn.engine, {})
+    if (kept := known.get(version_id)) is not None:
+        return kept
     data = conn.execute(select(dag_version.c.data).where(dag_version.c.id == version_id)).scalar_one_or_none()
-    return None if data is None else _decoded(version_id, data)
+    if data is None:
+        return None
+    if len(known) >= _MAX_SPECS:
+        known.clear()
+    spec = msgspec.json.decode(data, type=DagSpec)
+    known[version_id] = spec
+    return spec
 
 
 def spec_of_dag(conn: Connection, dag_id: str, visible: Visible = EVERYTHING) -> DagSpec:
