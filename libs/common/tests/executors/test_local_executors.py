@@ -49,7 +49,7 @@ def selector():
 @pytest.fixture
 def supervisor(selector, tmp_path):
     client = ZygoteClient(selector, os.environ)
-    yield Supervisor(client, lambda order: None, SystemClock(), tmp_path / "logs", 0.5)
+    yield Supervisor(client, lambda _: None, SystemClock(), tmp_path / "logs", 0.5)
     client.close()
 
 

@@ -1,4 +1,5 @@
 """A real zygote with real task processes below it: nothing here is faked but the services."""
+# ruff: noqa: ARG002  the fake services have the arguments of the real ones
 
 import os
 import selectors
@@ -71,9 +72,7 @@ class FakeServices:
     def run_state(self, *, dag_id: str, run_id: str) -> str | None:
         return "running"
 
-    def count_states(
-        self, *, dag_id: str, task_ids: Any, logical_dates: Any, states: Any
-    ) -> int:
+    def count_states(self, *, dag_id: str, task_ids: Any, logical_dates: Any, states: Any) -> int:
         return len(task_ids) * len(logical_dates) * len(states)
 
     def is_latest_run(self, *, dag_id: str, logical_date: datetime) -> bool:
@@ -98,9 +97,7 @@ class Rig:
             self.clock,
             ClientOptions(**{"surroundings": surroundings, **options}),
         )
-        self.supervisor = Supervisor(
-            self.client, lambda order: self.services, self.clock, self.logs, kill_grace_seconds
-        )
+        self.supervisor = Supervisor(self.client, lambda _: self.services, self.clock, self.logs, kill_grace_seconds)
         self.ends: dict[str, AttemptEnded] = {}
 
     def turn(self, seconds: float = 0.05) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gale.core.attempt import Outcome
+from gale.runtime.parsing import ParseRequest
 from gale.runtime.processes import IS_LINUX, children, marked_processes
 
 pytestmark = [
@@ -31,6 +32,10 @@ def _state(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def count_descriptors(pid):
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def start_some(rig):
@@ -82,8 +87,6 @@ def test_the_death_of_a_host_loses_only_its_own_attempts(make_rig):
 
 
 def test_a_file_that_is_being_read_when_the_zygote_dies_is_read_again(make_rig):
-    from gale.runtime.parsing import ParseRequest
-
     rig = make_rig()
     found = []
     rig.client.parse(ParseRequest(path=rig.dags / "loops.py", timeout_seconds=2), found.append)
@@ -151,7 +154,9 @@ def test_nothing_survives_a_kill_of_the_service(rig, tmp_path, also_the_zygote):
     program = [sys.executable, "-c", SERVICE, str(rig.dags / "hostile.py"), str(tmp_path)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as service:
         zygote = int(service.stdout.readline())
-        rig.until(lambda: sum("waiting" in _text(path) or "family runs" in _text(path) for path in logs_in(tmp_path)) == 4)
+        rig.until(
+            lambda: sum("waiting" in _text(path) or "family runs" in _text(path) for path in logs_in(tmp_path)) == 4
+        )
         below = [zygote, *descendants(zygote)]
         assert len(below) >= 10
         service.kill()
@@ -183,7 +188,7 @@ def test_a_shutdown_stops_everything_and_counts_it_as_lost(make_rig):
 
 
 def test_a_closed_client_leaves_no_process_and_no_descriptor(make_rig):
-    before = len(os.listdir("/proc/self/fd"))
+    before = count_descriptors("self")
     rig = make_rig()
     for _ in range(3):
         rig.run("fine")
@@ -191,7 +196,7 @@ def test_a_closed_client_leaves_no_process_and_no_descriptor(make_rig):
     below = [rig.client.zygote_pid, *descendants(rig.client.zygote_pid)]
     rig.close()
     assert alive(below) == set()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert count_descriptors("self") == before
 
 
 def test_neither_attempts_nor_readings_leak_descriptors(make_rig):
@@ -202,7 +207,7 @@ def test_neither_attempts_nor_readings_leak_descriptors(make_rig):
 
     def count():
         pids = [os.getpid(), rig.client.zygote_pid, host]
-        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+        return [count_descriptors(pid) for pid in pids]
 
     before = count()
     for _ in range(10):

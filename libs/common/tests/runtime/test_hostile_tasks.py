@@ -1,8 +1,8 @@
 """Each of these tasks misbehaves in its own way. It harms nobody else, and its log says what happened."""
 
 import json
-import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -73,11 +73,10 @@ def test_daemons_that_a_task_leaves_behind_are_killed_even_hidden_ones(rig):
 
 def _sleepers():
     found = set()
-    for name in os.listdir("/proc"):
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            with open(f"/proc/{name}/cmdline", "rb") as line:
-                if line.read() == b"sleep\x001000\x00":
-                    found.add(int(name))
+            if line.read_bytes() == b"sleep\x001000\x00":
+                found.add(int(line.parent.name))
         except OSError:
             continue
     return found

@@ -1,7 +1,7 @@
 """One import per version of a file, not one per task; and a fresh one where a fork would break something."""
 
 import json
-import os
+from pathlib import Path
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_idle_hosts_are_let_go_and_the_limit_keeps_the_newest(make_rig):
     rig = make_rig(idle_hosts=1)
     host = parent_of(rig)
     rig.run("only", dag_id="second", file="good.py")
-    rig.until(lambda: not os.path.exists(f"/proc/{host}") if IS_LINUX else True)
+    rig.until(lambda: not Path(f"/proc/{host}").exists() if IS_LINUX else True)
     assert parent_of(rig) != host
 
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from gale.runtime.parsing import ParseRequest
 from gale.runtime.processes import IS_LINUX
 
 pytestmark = [pytest.mark.integration]
@@ -94,8 +95,6 @@ def test_a_file_that_is_not_there_is_an_error_of_its_own(rig):
 
 
 def test_many_files_can_be_read_at_once(rig):
-    from gale.runtime.parsing import ParseRequest
-
     found = []
     for name in ["good.py", "broken.py", "loops.py", "exits.py"] * 5:
         request = ParseRequest(path=rig.dags / name, dags_folder=rig.dags, timeout_seconds=2)

@@ -25,5 +25,6 @@ def make_executor(name: str, supervisor: Supervisor, *, parallelism: int) -> Exe
             )
         case _:
             raise ConfigError(
-                f"[core] executor is {name!r}, which is unknown. Choose SequentialExecutor, LocalExecutor or CeleryExecutor."
+                f"[core] executor is {name!r}, which is unknown. "
+                "Choose SequentialExecutor, LocalExecutor or CeleryExecutor."
             )

@@ -26,7 +26,7 @@ MAX_FDS: Final = 64
 _RECEIVE: Final = 1 << 18
 
 
-class ChannelClosed(Exception):  # noqa: N818  it is the normal way in which the other side ends
+class ChannelClosed(Exception):
     """The other side is gone."""
 
 

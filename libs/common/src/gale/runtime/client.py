@@ -11,15 +11,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from gale.clock import Clock, SystemClock
 from gale.runtime import messages
 from gale.runtime.channel import ChannelClosed, QueuedChannel, channel_pair
-from gale.runtime.environment import zygote_environment
 from gale.runtime.endings import describe_exit
+from gale.runtime.environment import zygote_environment
 from gale.runtime.hosts import Host, Hosts, TaskListener
 from gale.runtime.parsing import ParseJob, ParseRequest, ParseResult
 from gale.runtime.processes import kill_marked
@@ -47,7 +47,7 @@ class ClientOptions:
     #: Limit for importing a DAG file in order to run its tasks.
     import_seconds: float = 60.0
     #: What user code sees of the settings.
-    surroundings: messages.Surroundings = messages.Surroundings()
+    surroundings: messages.Surroundings = field(default_factory=messages.Surroundings)
     #: What to start instead of this Python's `-m gale.runtime.zygote`.
     command: tuple[str, ...] = (sys.executable, "-m", "gale.runtime.zygote")
 
@@ -170,7 +170,8 @@ class ZygoteClient:
             self._hand_over(job)
             return
         job.close()
-        job.done(job.failed(f"The zygote process ended ({how}) while the file was read. Look at the service's log.", "process"))
+        told = f"The zygote process ended ({how}) while the file was read. The service's log tells more."
+        job.done(job.failed(told, "process"))
 
     def _child_gone(self, gone: messages.ChildGone) -> None:
         if (entry := self._jobs.pop(gone.child, None)) is not None:

@@ -33,9 +33,7 @@ MAX_TEXT: Final = 32_000
 FAREWELL_SECONDS: Final = 1.0
 
 
-def run_host(
-    channel: Channel, order: messages.StartHost, dags_folder: str, clock: Clock, room: MarkerRoom
-) -> NoReturn:
+def run_host(channel: Channel, order: messages.StartHost, dags_folder: str, clock: Clock, room: MarkerRoom) -> NoReturn:
     """Import the file (unless each task shall do so) and fork tasks until the service is gone."""
     loaded: user_code.LoadedFile | None = None
     stamps: list[messages.FileStamp] = []
@@ -174,9 +172,7 @@ class Host:
         gone = []
         for end in ends:
             self._pids.pop(end.number, None)
-            gone.append(
-                messages.TaskGone(end.number, end.pid, end.status, end.cpu_seconds, end.max_rss_bytes, strays)
-            )
+            gone.append(messages.TaskGone(end.number, end.pid, end.status, end.cpu_seconds, end.max_rss_bytes, strays))
         self._channel.send(messages.encode(messages.TasksGone(tasks=gone)))
 
     def farewell(self) -> None:
@@ -197,7 +193,7 @@ def _digest(file: str) -> str:
 
 def _stamp(file: str) -> messages.FileStamp:
     try:
-        facts = os.stat(file)
+        facts = Path(file).stat()
     except OSError:
         return messages.FileStamp(file, 0, -1)
     return messages.FileStamp(file, facts.st_mtime_ns, facts.st_size)
@@ -217,9 +213,9 @@ def _helpers(known: set[str]) -> list[messages.FileStamp]:
 
 def _sockets() -> set[tuple[int, int]]:
     found = set()
-    for name in os.listdir("/dev/fd"):
+    for entry in Path("/dev/fd").iterdir():
         with suppress(OSError):
-            facts = os.fstat(int(name))
+            facts = os.fstat(int(entry.name))
             if stat.S_ISSOCK(facts.st_mode):
                 found.add((facts.st_dev, facts.st_ino))
     return found
@@ -230,11 +226,9 @@ def _left_behind(sockets_before: set[tuple[int, int]]) -> str:
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         return f"a second thread ({', '.join(others[:3])})"
-    try:
-        if len(os.listdir("/proc/self/task")) > 1:
+    with suppress(OSError):
+        if len(list(Path("/proc/self/task").iterdir())) > 1:
             return "a second thread (of a library)"
-    except OSError:
-        pass
     if _sockets() - sockets_before:
         return "an open socket"
     if left := children(os.getpid()):

@@ -4,9 +4,9 @@ A host is used as long as the file and the helpers that it imported are unchange
 Superseded, unsuited and idle hosts get no new tasks and end with their last one.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Protocol
 
 from gale.clock import Clock
@@ -96,7 +96,7 @@ class Host:
 def file_stamp(file: str) -> tuple[int, int] | None:
     """Return what tells whether a file has changed; None if it is not there."""
     try:
-        facts = os.stat(file)
+        facts = Path(file).stat()
     except OSError:
         return None
     return facts.st_mtime_ns, facts.st_size

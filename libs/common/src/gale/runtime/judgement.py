@@ -1,7 +1,6 @@
 """How an attempt ended, decided from everything that is known of it. Pure, but for the look at signals' names."""
 
 import os
-import signal
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -101,14 +100,12 @@ def _was(status: int) -> str:
 def _last_lines(known: Judgement, gone: messages.TaskGone | None, end: AttemptEnded, now: datetime) -> str:
     lines = known.text.rstrip("\n") + "\n" if known.text.strip() else ""
     if gone is not None and gone.strays:
-        lines += gale_line(
-            now, f"Processes that the task left behind were killed: {gone.strays}", "WARNING"
-        )
+        lines += gale_line(now, f"Processes that the task left behind were killed: {gone.strays}", "WARNING")
     facts = [f"Attempt {known.order.try_number} ended: {end.outcome.value}"]
     if end.reason:
         facts.append(end.reason.rstrip(".").replace("\n", " ")[:1000])
     if gone is not None and gone.pid:
-        facts.append(describe_exit(gone.status) if not known.killed else f"killed by {signal.SIGKILL.name}, sent by Gale")
+        facts.append("killed by SIGKILL, sent by Gale" if known.killed else describe_exit(gone.status))
         facts.append(f"CPU {gone.cpu_seconds:.2f} s")
         facts.append(f"memory {gone.max_rss_bytes / 1e6:.0f} MB")
     good = end.outcome in {Outcome.SUCCESS, Outcome.SKIPPED, Outcome.RESCHEDULED}

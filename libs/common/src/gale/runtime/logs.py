@@ -20,6 +20,8 @@ LOG_KEPT_HEAD: Final = 8 * 1024 * 1024
 LOG_KEPT_TAIL: Final = 8 * 1024 * 1024
 #: Lines of Gale itself in a log carry this name.
 SOURCE: Final = "gale"
+#: UTF-8: the smallest byte that goes on with a character, and those that begin one of 2, 3, 4 bytes.
+_CONTINUATION, _LEAD_OF_2, _LEAD_OF_3, _LEAD_OF_4 = 0x80, 0xC0, 0xE0, 0xF0
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.\-:+~@=,]")
 
 
@@ -66,7 +68,7 @@ def open_log(path: str) -> int:
     try:
         return os.open(path, flags, 0o640)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+        Path(path).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         return os.open(path, flags, 0o640)
 
 
@@ -90,7 +92,7 @@ def cut_if_too_long(path: Path, now: datetime) -> int:
     wrote between reading and cutting is among what was taken out.
     """
     try:
-        if os.stat(path).st_size <= LOG_LIMIT:
+        if path.stat().st_size <= LOG_LIMIT:
             return 0
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     except OSError:
@@ -119,7 +121,7 @@ def read_chunk(path: str | os.PathLike[str], offset: int = 0, limit: int = 256 *
     Raises:
         FileNotFoundError: There is no log (yet).
     """
-    with open(path, "rb") as log:
+    with Path(path).open("rb") as log:
         size = os.fstat(log.fileno()).st_size
         offset = min(max(offset, 0), size)
         log.seek(offset)
@@ -133,8 +135,9 @@ def _incomplete(data: bytes) -> int:
     """Return how many bytes at the end begin a character whose rest is missing."""
     for back in range(1, min(4, len(data)) + 1):
         byte = data[-back]
-        if byte & 0b1100_0000 == 0b1000_0000:
-            continue
-        needed = 4 if byte >= 0b1111_0000 else 3 if byte >= 0b1110_0000 else 2 if byte >= 0b1100_0000 else 1
-        return back if needed > back else 0
+        if byte < _CONTINUATION:
+            return 0
+        if byte >= _LEAD_OF_2:
+            length = 2 + (byte >= _LEAD_OF_3) + (byte >= _LEAD_OF_4)
+            return back if length > back else 0
     return 0

@@ -1,5 +1,7 @@
-"""The words between service, zygote, hosts and task processes. What user code made or asked for
-travels on the attempt's own socket (orders, `TaskEnded`) or the parse child's (`ParseAnswer`).
+"""The words between service, zygote, hosts and task processes.
+
+What user code made or asked for travels on the attempt's own socket (orders, `TaskEnded`) or on
+the parse child's (`ParseAnswer`).
 
 Numbers (`host`, `number`) are given by the service and never used twice in its life.
 """
@@ -34,13 +36,13 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     mail_settings: dict[str, Any] | None = None
 
 
-class Configure(_Message):
+class Configure(_Message, frozen=True):
     """First message: what user code shall see."""
 
     surroundings: Surroundings
 
 
-class StartHost(_Message):
+class StartHost(_Message, frozen=True):
     """Fork a host that imports `file`. With it goes the host's end of its channel."""
 
     child: int
@@ -51,7 +53,7 @@ class StartHost(_Message):
     seconds: float
 
 
-class StartParse(_Message):
+class StartParse(_Message, frozen=True):
     """Fork a child that reads `file` once. With it goes a pipe for its answer."""
 
     child: int
@@ -60,13 +62,13 @@ class StartParse(_Message):
     memory_bytes: int
 
 
-class Settled(_Message):
+class Settled(_Message, frozen=True):
     """The host has imported its file, so its time limit is lifted."""
 
     child: int
 
 
-class KillChild(_Message):
+class KillChild(_Message, frozen=True):
     """Kill a child and all that it has started."""
 
     child: int
@@ -75,13 +77,13 @@ class KillChild(_Message):
 # --- zygote to service --------------------------------------------------------------------
 
 
-class Ready(_Message):
+class Ready(_Message, frozen=True):
     """The zygote has warmed up."""
 
     pid: int
 
 
-class ChildGone(_Message):
+class ChildGone(_Message, frozen=True):
     """A child of the zygote has ended, and so has everything below it."""
 
     child: int
@@ -103,13 +105,13 @@ class TaskStart(msgspec.Struct, frozen=True, array_like=True):
     log: str
 
 
-class StartTasks(_Message):
+class StartTasks(_Message, frozen=True):
     """Fork task processes, one per descriptor that comes along."""
 
     tasks: list[TaskStart]
 
 
-class SignalTask(_Message):
+class SignalTask(_Message, frozen=True):
     """Signal a task process and its group."""
 
     number: int
@@ -127,7 +129,7 @@ class FileStamp(msgspec.Struct, frozen=True, array_like=True):
     size: int
 
 
-class HostReady(_Message):
+class HostReady(_Message, frozen=True):
     """The file is imported, tasks can start."""
 
     pid: int
@@ -137,20 +139,20 @@ class HostReady(_Message):
     files: list[FileStamp]
 
 
-class HostUnsuited(_Message):
+class HostUnsuited(_Message, frozen=True):
     """The file is imported, but tasks cannot be forked from here; a fresh import each is needed."""
 
     reason: str
 
 
-class HostBroken(_Message):
+class HostBroken(_Message, frozen=True):
     """Importing the file raised; the text is for the log of each waiting attempt."""
 
     reason: str
     text: str
 
 
-class Signalled(_Message):
+class Signalled(_Message, frozen=True):
     """The host has sent a signal (which shows that the host itself is well)."""
 
     number: int
@@ -171,7 +173,7 @@ class TaskGone(msgspec.Struct, frozen=True, array_like=True):
     error: str = ""
 
 
-class TasksGone(_Message):
+class TasksGone(_Message, frozen=True):
     """Ends of task processes, as many as came together."""
 
     tasks: list[TaskGone]
@@ -180,7 +182,7 @@ class TasksGone(_Message):
 # --- task process to service, on the attempt's own socket ----------------------------------
 
 
-class TaskEnded(_Message):
+class TaskEnded(_Message, frozen=True):
     """What the task process says of its end. It counts only together with exit status 0."""
 
     ended: AttemptEnded

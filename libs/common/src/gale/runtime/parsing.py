@@ -1,7 +1,6 @@
 """What it means to have a DAG file read: the request, the result, and the job in between."""
 
 import selectors
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -131,18 +130,16 @@ class ParseJob:
 
     def _explain(self, gone: messages.ChildGone) -> tuple[str, str]:
         if gone.overdue:
-            return (
-                f"Importing the file took longer than {self.request.timeout_seconds:g} s, so it was stopped. Move slow "
-                "work from the top of the file into tasks, or raise dagbag_import_timeout.",
-                "time limit",
+            told = (
+                f"Importing the file took longer than {self.request.timeout_seconds:g} s, so it was stopped. "
+                "Move slow work from the top of the file into tasks, or raise dagbag_import_timeout."
             )
+            return told, "time limit"
         if self._size > MAX_ANSWER:
             return f"The DAGs of the file are larger than {MAX_ANSWER:,} bytes. Split the file.", "size"
         if gone.status < 0:
             return f"The file could not be read: {gone.error}.", "process"
-        how = describe_exit(gone.status)
-        hint = " Probably it needed more memory than the machine has." if gone.status == signal.SIGKILL else ""
-        return f"Importing the file ended its process: {how}.{hint} The last good version stays in use.", "no exit"
+        return f"Importing the file ended its process: {describe_exit(gone.status)}.", "no exit"
 
     def failed(self, message: str, rule: str, trace: str = "") -> ParseResult:
         """Return the result of a file that could not be read."""

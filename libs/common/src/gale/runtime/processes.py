@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Final
 
 from gale.clock import Clock
@@ -96,8 +97,7 @@ def children(pid: int) -> list[int]:
     if not IS_LINUX:
         return []
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as listing:
-            return [int(word) for word in listing.read().split()]
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()]
     except OSError:
         return []
 
@@ -159,16 +159,15 @@ def marked_processes(markers: Collection[str]) -> list[int]:
     found: list[int] = []
     if not IS_LINUX or not markers:
         return found
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
             continue
         try:
-            with open(f"/proc/{name}/environ", "rb") as environ:
-                match = _MARKED.search(environ.read())
+            match = _MARKED.search((folder / "environ").read_bytes())
         except OSError:
             continue
         if match and match[1].decode() in markers:
-            found.append(int(name))
+            found.append(int(folder.name))
     return found
 
 

@@ -108,4 +108,3 @@ def _end(number: int, pid: int, status: int, usage: resource.struct_rusage) -> C
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         max_rss_bytes=max_rss_bytes(usage),
     )
-

@@ -102,7 +102,7 @@ class _Attempt:
         if self.link is not None:
             self.link.close()
         self.judgement.broken = why
-        self.say(f"The task process broke the protocol with its supervisor ({why}), which listens to it no more", "ERROR")
+        self.say(f"The task process broke the protocol ({why}), so its supervisor listens to it no more", "ERROR")
 
     def say(self, text: str, level: str = "INFO") -> None:
         """Add a line to the attempt's log."""
@@ -287,4 +287,3 @@ class Supervisor:
         for attempt in list(self._attempts.values()):
             attempt.task_lost("The service was shut down before the end of the task was known")
         return self.ended()
-

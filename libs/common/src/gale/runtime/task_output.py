@@ -18,9 +18,9 @@ FORMAT: Final = "[%(asctime)s] {%(filename)s:%(lineno)d} %(levelname)s - %(messa
 class _Formatter(logging.Formatter):
     """Time in UTC with milliseconds and offset."""
 
-    converter = time.gmtime
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03d+0000"
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  its name
+        """Return the instant of a record."""
+        return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}+0000"
 
 
 class StdoutHandler(logging.Handler):
@@ -75,5 +75,5 @@ def flush(*streams: TextIO | None) -> None:
         try:
             if stream is not None and not stream.closed:
                 stream.flush()
-        except Exception:  # noqa: BLE001, S112, PERF203  a broken stream of user code cannot be reported on itself
+        except Exception:  # noqa: BLE001, S112  a broken stream of user code cannot be reported on itself
             continue

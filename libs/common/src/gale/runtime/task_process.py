@@ -102,7 +102,7 @@ def _run(order: AttemptOrder, control: socket.socket, load: Callable[[], user_co
         if error.code is None or error.code == 0:
             return AttemptEnded(ti=order.ti, token=order.token, outcome=Outcome.SUCCESS)
         return _failed(order, f"The task called sys.exit({error.code!r}).")
-    except BaseException as error:  # whatever user code raises is the end of this attempt and of nothing else
+    except BaseException as error:  # noqa: BLE001  whatever user code raises is the end of this attempt and of nothing else
         _log.exception("The task failed")
         return _failed(order, f"{type(error).__name__}: {error}")
 

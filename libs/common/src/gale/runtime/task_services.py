@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ class _Request(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One call. The fields are the arguments of the method of `TaskServices`."""
 
 
-class GetVariable(_Request):
+class GetVariable(_Request, frozen=True):
     """Ask for a variable."""
 
     key: str
@@ -40,7 +40,7 @@ class GetVariable(_Request):
         return services.get_variable(self.key)
 
 
-class SetVariable(_Request):
+class SetVariable(_Request, frozen=True):
     """Create or replace a variable."""
 
     key: str
@@ -49,10 +49,11 @@ class SetVariable(_Request):
 
     def answer(self, services: TaskServices) -> object:
         """Call the services."""
-        return services.set_variable(self.key, self.value, self.description)
+        services.set_variable(self.key, self.value, self.description)
+        return None
 
 
-class DeleteVariable(_Request):
+class DeleteVariable(_Request, frozen=True):
     """Delete a variable."""
 
     key: str
@@ -62,7 +63,7 @@ class DeleteVariable(_Request):
         return services.delete_variable(self.key)
 
 
-class GetConnection(_Request):
+class GetConnection(_Request, frozen=True):
     """Ask for a connection."""
 
     conn_id: str
@@ -72,7 +73,7 @@ class GetConnection(_Request):
         return services.get_connection(self.conn_id)
 
 
-class GetXCom(_Request):
+class GetXCom(_Request, frozen=True):
     """Ask for an XCom of a run."""
 
     dag_id: str
@@ -86,7 +87,7 @@ class GetXCom(_Request):
         return services.get_xcom(**msgspec.structs.asdict(self))
 
 
-class GetPriorXCom(_Request):
+class GetPriorXCom(_Request, frozen=True):
     """Ask for the newest XCom of earlier runs."""
 
     dag_id: str
@@ -99,7 +100,7 @@ class GetPriorXCom(_Request):
         return services.get_prior_xcom(**msgspec.structs.asdict(self))
 
 
-class SetXCom(_Request):
+class SetXCom(_Request, frozen=True):
     """Store an XCom."""
 
     dag_id: str
@@ -111,10 +112,11 @@ class SetXCom(_Request):
 
     def answer(self, services: TaskServices) -> object:
         """Call the services."""
-        return services.set_xcom(**msgspec.structs.asdict(self))
+        services.set_xcom(**msgspec.structs.asdict(self))
+        return None
 
 
-class TriggerRun(_Request):
+class TriggerRun(_Request, frozen=True):
     """Ask for a run."""
 
     dag_id: str
@@ -128,7 +130,7 @@ class TriggerRun(_Request):
         return services.trigger_run(**msgspec.structs.asdict(self))
 
 
-class AskRunState(_Request):
+class AskRunState(_Request, frozen=True):
     """Ask for the state of a run."""
 
     dag_id: str
@@ -139,7 +141,7 @@ class AskRunState(_Request):
         return services.run_state(dag_id=self.dag_id, run_id=self.run_id)
 
 
-class CountStates(_Request):
+class CountStates(_Request, frozen=True):
     """Count task instances or runs."""
 
     dag_id: str
@@ -152,7 +154,7 @@ class CountStates(_Request):
         return services.count_states(**msgspec.structs.asdict(self))
 
 
-class AskLatest(_Request):
+class AskLatest(_Request, frozen=True):
     """Ask whether a run is the latest."""
 
     dag_id: str
@@ -188,10 +190,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_answer: Final = msgspec.json.Decoder(Answer).decode
-_decode_text: Final = msgspec.json.Decoder(str | None).decode
+_decode_text: Final[Callable[[bytes], str | None]] = msgspec.json.Decoder(str | None).decode
 _decode_bool: Final = msgspec.json.Decoder(bool).decode
 _decode_int: Final = msgspec.json.Decoder(int).decode
-_decode_connection: Final = msgspec.json.Decoder(ConnectionData | None).decode
+_decode_connection: Final[Callable[[bytes], ConnectionData | None]] = msgspec.json.Decoder(ConnectionData | None).decode
 #: For the supervisor: what a task process may say.
 decode_from_task: Final = msgspec.json.Decoder(Request | TaskEnded).decode
 encode_ended: Final = _encode
@@ -203,7 +205,7 @@ def answer(request: Request, services: TaskServices) -> bytes:
         value = request.answer(services)
     except GaleError as error:
         return _encode(Answer(error=type(error).__name__, message=str(error)))
-    except Exception as error:  # the service's own frame must not fall over one request
+    except Exception as error:  # noqa: BLE001  the service's own frame must not fall over one request
         _log.exception("A request of a task could not be answered: %s", type(request).__name__)
         message = f"The supervisor could not answer {type(request).__name__}: {type(error).__name__}: {error}"
         return _encode(Answer(error="GaleError", message=message))

@@ -68,4 +68,6 @@ def run(loaded: LoadedFile, order: AttemptOrder, services: TaskServices) -> Atte
 
 def _missing(loaded: LoadedFile, order: AttemptOrder) -> str:
     said = "; ".join(str(error) for error in loaded.errors) or "it has no error, so it was probably renamed"
-    return f"The DAG {order.run.dag_id!r} is not in {order.file} as it is now ({said}). Bring it back, or remove the run."
+    return (
+        f"The DAG {order.run.dag_id!r} is not in {order.file} as it is now ({said}). Bring it back or remove the run."
+    )

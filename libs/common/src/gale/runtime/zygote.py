@@ -143,7 +143,7 @@ class Zygote:
                 run_host(channel, message, self._surroundings.dags_folder, self._clock, self._room)
             else:
                 run_parse(fds[0], message, self._surroundings.dags_folder, self._clock)
-        except BaseException:  # noqa: BLE001  nothing may get back into the zygote's loop in a child
+        except BaseException:  # nothing may get back into the zygote's loop in a child
             with suppress(BaseException):
                 logging.getLogger("gale.runtime").exception("The process could not be set up")
         finally:

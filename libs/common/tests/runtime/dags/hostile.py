@@ -1,4 +1,5 @@
 """Tasks that do what no task should."""
+# ruff: noqa: DTZ001, T201  as authors write DAG files
 
 import ctypes
 import os
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from gale.authoring.context import get_current_context
 from gale.authoring.dag import DAG
@@ -45,12 +47,12 @@ def daemon() -> None:
             os.setsid()
             if os.fork() == 0:
                 if with_exec:
-                    os.execlp("sleep", "sleep", "1000")  # noqa: S606, S607
+                    os.execlp("sleep", "sleep", "1000")
                 wait_for_ever()
             os._exit(0)
         os.wait()
     # One that hides: no marker in its environment, no common session.
-    subprocess.Popen(["/usr/bin/env", "-i", "sleep", "1000"], start_new_session=True)  # noqa: S603
+    subprocess.Popen(["/usr/bin/env", "-i", "sleep", "1000"], start_new_session=True)
     print("daemons run")
 
 
@@ -105,11 +107,11 @@ def threads() -> None:
 
 def control_socket() -> int:
     """Return the descriptor of the socket to the supervisor, as a snooping task would find it."""
-    for name in os.listdir("/dev/fd"):
+    for entry in Path("/dev/fd").iterdir():
         try:
-            with socket.socket(fileno=os.dup(int(name))) as found:
+            with socket.socket(fileno=os.dup(int(entry.name))) as found:
                 if found.family == socket.AF_UNIX and found.type == socket.SOCK_STREAM:
-                    return int(name)
+                    return int(entry.name)
         except OSError:
             continue
     raise AssertionError("no socket found")
