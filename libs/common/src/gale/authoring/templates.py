@@ -102,10 +102,10 @@ class Renderer:
             return self.environment.get_template(name)
         except jinja2.TemplateNotFound as error:
             raise TemplateFileMissing(
-                f"The template file {str(error)!r} is in none of {', '.join(self._searched)}. A templated text that "
+                f"The template file {error.name!r} is in none of {', '.join(self._searched)}. A templated text that "
                 "ends in this way is taken for the name of a file: put the file there, set template_searchpath, or "
                 "end the text with a space if it is meant as it stands."
-            ) from error
+            ) from None
 
     def fill(self, template: jinja2.Template, context: Mapping[str, Any]) -> Any:
         """Return the template filled in. What it does not use of the context is never worked out."""
