@@ -1,4 +1,5 @@
 """DAGs: their arguments, schedules and eras."""
+# ruff: noqa: DTZ001  dates without a zone are what authors write
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -35,7 +36,7 @@ def test_every_name_of_the_schedule_means_the_same(name):
 
 
 def test_two_schedules_are_refused():
-    with pytest.raises(DagDefinitionError, match="schedule and schedule_interval.*give schedule alone"):
+    with pytest.raises(DagDefinitionError, match=r"schedule and schedule_interval.*give schedule alone"):
         DAG("d", schedule="@daily", schedule_interval="@hourly")
 
 
@@ -81,7 +82,7 @@ def test_a_dag_id_that_paths_cannot_carry_is_refused(dag_id):
 
 
 def test_a_misspelt_argument_of_a_dag_is_refused_with_the_right_name():
-    with pytest.raises(UnknownArgument, match="'schedule_intervall'.*Did you mean 'schedule_interval'"):
+    with pytest.raises(UnknownArgument, match=r"'schedule_intervall'.*Did you mean 'schedule_interval'"):
         DAG("d", schedule_intervall="@daily")
 
 
@@ -99,7 +100,7 @@ def test_a_dag_knows_the_line_that_made_it():
 
 def test_asking_for_a_task_that_is_not_there_names_the_nearest(dag):
     EmptyOperator(task_id="load", dag=dag)
-    with pytest.raises(DagDefinitionError, match="no task 'laod'.*'load'"):
+    with pytest.raises(DagDefinitionError, match=r"no task 'laod'.*'load'"):
         dag.get_task("laod")
 
 

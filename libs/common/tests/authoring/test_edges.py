@@ -46,7 +46,7 @@ def test_a_chain_joins_neighbouring_lists_pairwise(dag):
 
 def test_a_chain_of_lists_that_differ_in_length_is_refused(dag):
     a, b, c = tasks(dag, "abc")
-    with pytest.raises(DagDefinitionError, match="lists of 2 and 1 tasks.*cross_downstream"):
+    with pytest.raises(DagDefinitionError, match=r"lists of 2 and 1 tasks.*cross_downstream"):
         chain([a, b], [c])
 
 
@@ -90,7 +90,7 @@ def test_a_task_without_a_dag_joins_the_one_at_the_other_end_of_its_arrow(dag):
 def test_tasks_of_two_dags_or_of_none_cannot_depend_on_each_other(dag):
     (a,) = tasks(dag, "a")
     (b,) = tasks(DAG("other"), "b")
-    with pytest.raises(DagDefinitionError, match="two different DAGs.*ExternalTaskSensor"):
+    with pytest.raises(DagDefinitionError, match=r"two different DAGs.*ExternalTaskSensor"):
         a >> b
     with pytest.raises(DagDefinitionError, match="neither is in a DAG yet"):
         EmptyOperator(task_id="x") >> EmptyOperator(task_id="y")

@@ -1,4 +1,5 @@
 """Operators: their arguments, `default_args`, and what is wrong with either."""
+# ruff: noqa: DTZ001  dates without a zone are what authors write
 
 from datetime import UTC, datetime, timedelta
 
@@ -74,7 +75,7 @@ def test_default_args_are_not_shared_between_dags():
 
 
 def test_a_misspelt_default_arg_gets_a_warning_that_names_the_right_one():
-    with pytest.warns(GaleAuthoringWarning, match="'retries_delay'.*Did you mean 'retry_delay'"):
+    with pytest.warns(GaleAuthoringWarning, match=r"'retries_delay'.*Did you mean 'retry_delay'"):
         DAG("d", default_args={"retries_delay": timedelta(seconds=60)})
 
 
@@ -87,7 +88,7 @@ def test_a_default_arg_that_some_operator_takes_gets_no_warning():
 def test_a_misspelt_argument_is_refused_with_the_right_name():
     with pytest.raises(UnknownArgument, match=r"EmptyOperator\('a'\).*'retrys'.*Did you mean 'retries'"):
         EmptyOperator(task_id="a", retrys=3)
-    with pytest.raises(UnknownArgument, match="'comand'.*Remove it"):
+    with pytest.raises(UnknownArgument, match=r"'comand'.*Remove it"):
         BashOperator(task_id="a", bash_command="true", comand="true")
 
 

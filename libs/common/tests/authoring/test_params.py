@@ -29,7 +29,7 @@ def test_a_param_is_a_default_with_a_schema():
     ],
 )
 def test_a_value_that_breaks_its_schema_is_refused(schema, value):
-    with pytest.raises(InvalidParams, match="'size' was given .* which its schema refuses"):
+    with pytest.raises(InvalidParams, match=r"'size' was given .* which its schema refuses"):
         Param(**schema).resolve(value, name="size")
 
 

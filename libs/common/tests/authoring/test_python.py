@@ -156,7 +156,7 @@ def test_a_short_circuit_leaves_out_what_comes_after(dag, run, answer, options, 
     ("latest", "run_type", "not_taken"),
     [(True, "scheduled", ()), (False, "scheduled", ("next",)), (False, "backfill", ("next",)), (False, "manual", ())],
 )
-def test_only_the_latest_scheduled_run_goes_on(dag, run, services, latest, run_type, not_taken):
+def test_only_the_latest_scheduled_run_goes_on(dag, run, services, *, latest, run_type, not_taken):
     services.latest = latest
     LatestOnlyOperator(task_id="t", dag=dag) >> EmptyOperator(task_id="next", dag=dag)
     assert run(dag, run_run_type=run_type).not_taken == not_taken

@@ -264,7 +264,7 @@ def test_states_of_the_other_task_can_end_the_wait_badly(dag, run, services, opt
     ],
     ids=["same", "delta", "function", "function with context"],
 )
-def test_the_other_runs_date_can_be_worked_out(dag, run, services, monkeypatch, options, days):
+def test_the_other_runs_date_can_be_worked_out(dag, run, services, *, monkeypatch, options, days):
     asked = []
     monkeypatch.setattr(services, "count_states", lambda **given: asked.extend(given["logical_dates"]) or 2)
     ExternalTaskSensor(task_id="t", dag=dag, external_dag_id="other", external_task_id="load", **options)

@@ -18,7 +18,7 @@ from gale.sensors.base import PokeReturnValue
 
 @pytest.fixture
 def run_all(run, services):
-    """Return a function that runs all tasks of a DAG in the order in which they were made, and gives results by task."""
+    """Return a function that runs all tasks of a DAG in the order in which they were made; gives results by task."""
 
     def run_dag(dag):
         ends = {task_id: run(dag, task_id) for task_id in dag.task_ids}
@@ -209,7 +209,7 @@ def test_mapping_a_function_says_to_use_a_loop(name):
     @task
     def function(x): ...
 
-    with pytest.raises(DagDefinitionError, match="dynamic task mapping.*loop"):
+    with pytest.raises(DagDefinitionError, match=r"dynamic task mapping.*loop"):
         getattr(function, name)()
 
 
@@ -227,8 +227,10 @@ def test_a_kind_of_function_that_nobody_has_is_an_attribute_error():
 
 
 def test_parameters_of_a_dag_function_become_params_of_the_dag(run, services):
+    three, needed_number = Param(3, type="integer"), Param(type="integer")
+
     @dag_decorator(schedule=None, tags=["x"])
-    def flow(name: str = "world", number=Param(3, type="integer"), needed: int = Param(type="integer")):
+    def flow(name: str = "world", number=three, needed: int = needed_number):
         """What it is for."""
 
         @task

@@ -79,7 +79,7 @@ def test_a_run_that_is_there_already_is_an_error_a_skip_or_started_again(trigger
         ([None], Outcome.FAILED, []),
     ],
 )
-def test_a_task_can_wait_for_the_end_of_the_run(trigger, services, clock, monkeypatch, states, outcome, slept):
+def test_a_task_can_wait_for_the_end_of_the_run(trigger, services, clock, *, monkeypatch, states, outcome, slept):
     states = iter(states)
     monkeypatch.setattr(services, "run_state", lambda **_: next(states))
     assert trigger(wait_for_completion=True, poke_interval=7).outcome is outcome

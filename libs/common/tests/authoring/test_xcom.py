@@ -24,10 +24,11 @@ from gale.operators.python import PythonOperator
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-    | st.datetimes(timezones=st.just(UTC)) | st.dates() | st.times() | st.timedeltas().map(lambda d: timedelta(seconds=d.seconds))
+    | st.datetimes(timezones=st.just(UTC)) | st.dates() | st.times()
+    | st.timedeltas().map(lambda span: timedelta(seconds=span.seconds))
     | st.decimals(allow_nan=False) | st.uuids() | st.binary() | st.sets(st.integers()),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=8,
+    max_leaves=4,
 )  # fmt: skip
 
 
