@@ -141,7 +141,7 @@ class DagStore:
                 [{"dag_id": spec.dag_id, "name": tag[:100]} for tag in dict.fromkeys(spec.tags)],
                 changing=("name",),
             )
-        coming = plan_next(connection, spec, now, is_new=row is None)
+        coming = plan_next(connection, spec, now)
         connection.execute(update(t.dag).where(t.dag.c.dag_id == spec.dag_id).values(**next_columns(coming)))
         return True
 
@@ -154,6 +154,7 @@ class DagStore:
 
     def _columns(self, spec: DagSpec, fileloc: str, now: datetime) -> dict[str, Any]:
         timetable = from_spec(spec.timetable)
+        limits = (spec.max_active_runs or self._max_active_runs, timetable.max_active_runs)
         return {
             "fileloc": fileloc,
             "is_active": True,
@@ -164,7 +165,7 @@ class DagStore:
             "timetable_summary": timetable.summary,
             "timetable_description": timetable.description,
             "max_active_tasks": spec.max_active_tasks or self._max_active_tasks,
-            "max_active_runs": spec.max_active_runs or self._max_active_runs,
+            "max_active_runs": min(limit for limit in limits if limit),
             "max_consecutive_failed_dag_runs": spec.max_consecutive_failed_dag_runs,
             "has_sla": any(task.sla is not None for task in spec.tasks),
             "last_parsed_at": now,

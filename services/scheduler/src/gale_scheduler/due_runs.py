@@ -24,19 +24,18 @@ INTERVALS_BACK: Final = 5
 BURST: Final = 10
 
 
-def plan_next(connection: Connection, spec: DagSpec, now: datetime, *, is_new: bool = False) -> NextRun | None:
+def plan_next(connection: Connection, spec: DagSpec, now: datetime) -> NextRun | None:
     """Return the next run of a DAG by its timetable, given the runs it has.
 
     Args:
         connection: The database.
-        spec: The DAG's newest version.
+        spec: The DAG's newest version, which is stored already.
         now: The instant on the database's clock.
-        is_new: Whether the DAG is seen for the first time.
     """
     timetable = from_spec(spec.timetable)
     last = ask.newest_scheduled_run(connection, spec.dag_id)
     interval = None if last is None else _interval(last)
-    return timetable.next_run(interval, _limits(connection, spec, timetable, is_new=is_new), now)
+    return timetable.next_run(interval, _limits(connection, spec, timetable, is_first=last is None), now)
 
 
 def _interval(row: Any) -> DataInterval:
@@ -44,10 +43,10 @@ def _interval(row: Any) -> DataInterval:
     return DataInterval(start, row.data_interval_end or start)
 
 
-def _limits(connection: Connection, spec: DagSpec, timetable: Timetable, *, is_new: bool) -> Limits:
+def _limits(connection: Connection, spec: DagSpec, timetable: Timetable, *, is_first: bool) -> Limits:
     earliest = spec.start_date
-    if is_new and timetable.periodic:
-        newest = ask.newest_task_date(connection, [task.task_id for task in spec.tasks], spec.dag_id)
+    if is_first and timetable.periodic:
+        newest = ask.newest_date_before_gale(connection, spec.dag_id, [task.task_id for task in spec.tasks])
         if newest is not None:
             back = timetable.back(newest, INTERVALS_BACK)
             earliest = back if earliest is None else max(earliest, back)
@@ -85,7 +84,7 @@ def _create_for(connection: Connection, spec: DagSpec, writer: Writer, default_l
     now = writer.now
     timetable = from_spec(spec.timetable)
     limits = [limit for limit in (spec.max_active_runs or default_limit, timetable.max_active_runs) if limit]
-    room = min(*limits, BURST) - ask.active_scheduled_runs(connection, spec.dag_id)
+    room = min(min(limits) - ask.active_scheduled_runs(connection, spec.dag_id), BURST)
     if room <= 0:
         return 0
     created = 0

@@ -258,7 +258,8 @@ class SchedulerLoop:
         this.commands += p.requests.act(connection, writer)
         if self._pace.use_timetables:
             limit = self._pace.runs_per_loop
-            create_due_runs(connection, writer, limit=limit, max_active_runs=p.book.max_active_runs)
+            if create_due_runs(connection, writer, limit=limit, max_active_runs=p.book.max_active_runs):
+                self._must_look = True  # there may be more than one look creates
         ids = adopt_runs(connection, p.job.id, writer.now, ADOPT_AT_ONCE) + p.book.back_from_aside()
         if ids:
             this.commands += p.book.load(connection, ask.runs_with_ids(connection, ids), writer)

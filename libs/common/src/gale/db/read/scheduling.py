@@ -165,11 +165,16 @@ def newest_outcomes(connection: Connection, dag_id: str, count: int) -> list[str
 def due_dags(connection: Connection, now: datetime, limit: int) -> Sequence[AnyRow]:
     """Return DAGs whose next run is due, the longest overdue first.
 
-    A DAG whose file has an import error goes on with its last good version.
+    A DAG whose file has an import error goes on with its last good version. DAGs that have all the
+    runs that they may have at once are left out: otherwise they would fill the list for ever.
     """
+    active = select(func.count()).where(
+        t.dag_run.c.dag_id == t.dag.c.dag_id, t.dag_run.c.run_type == "scheduled", t.dag_run.c.state.in_(_ACTIVE)
+    )
+    has_room = active.correlate(t.dag).scalar_subquery() < t.dag.c.max_active_runs
     query = (
         select(t.dag)
-        .where(t.dag.c.next_run_after <= now, ~t.dag.c.is_paused, t.dag.c.is_active)
+        .where(t.dag.c.next_run_after <= now, ~t.dag.c.is_paused, t.dag.c.is_active, has_room)
         .order_by(t.dag.c.next_run_after)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -188,12 +193,20 @@ def newest_scheduled_run(connection: Connection, dag_id: str) -> AnyRow | None:
     return connection.execute(query).first()
 
 
-def newest_task_date(connection: Connection, task_ids: Collection[str], dag_id: str) -> datetime | None:
-    """Return the newest logical date for which a task of this DAG has an instance (the five-interval rule)."""
+def newest_date_before_gale(connection: Connection, dag_id: str, task_ids: Collection[str]) -> datetime | None:
+    """Return the newest logical date for which a task had an instance before Gale knew its DAG.
+
+    For the five-interval rule. A run that a user starts by hand to try a DAG out does not count.
+    """
+    known_since = select(func.min(t.dag_version.c.created_at)).where(t.dag_version.c.dag_id == dag_id)
     query = (
         select(func.max(t.dag_run.c.logical_date))
         .join(t.task_instance, t.task_instance.c.run == t.dag_run.c.id)
-        .where(t.dag_run.c.dag_id == dag_id, t.task_instance.c.task_id.in_(list(task_ids)))
+        .where(
+            t.dag_run.c.dag_id == dag_id,
+            t.task_instance.c.task_id.in_(list(task_ids)),
+            t.dag_run.c.queued_at.is_(None) | (t.dag_run.c.queued_at < known_since.scalar_subquery()),
+        )
     )
     newest: datetime | None = connection.execute(query).scalar_one_or_none()
     return newest
