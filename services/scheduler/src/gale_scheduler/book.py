@@ -133,7 +133,8 @@ class RunBook:
                 self._want(owned, facts)
             elif facts.state in OCCUPYING:
                 self.ledger.hold(self.candidate(owned, facts))
-        if previous is not None and machine.held_by_past():
+        # Also tasks that have ended may wait for their past later on: when they are cleared.
+        if previous is not None and not all(past.values()):
             self._waiting.setdefault(previous, set()).add(row.id)
         return owned
 
@@ -146,9 +147,16 @@ class RunBook:
         if not wanting:
             return None, {}
         previous = ask.previous_run(connection, row, scheduled_only=spec.catchup)
-        states = ask.states_in_run(connection, previous) if previous else None
+        states = self._states_of(connection, previous) if previous else None
         down = downstream_of(spec)
         return previous, {task.task_id: past_is_met(task, states, down) for task in wanting}
+
+    def _states_of(self, connection: Connection, run: str) -> dict[str, TaskState]:
+        """Return task id to state. Of a run of ours, memory knows more than the rows do before the commit."""
+        owned = self.runs.get(run)
+        if owned is None:
+            return ask.states_in_run(connection, run)
+        return {facts.task_id: facts.state for facts in owned.machine.task_facts()}
 
     def _add_missing_tasks(
         self, connection: Connection, row: Any, spec: DagSpec, weights: dict[str, int], writer: Writer
@@ -190,6 +198,8 @@ class RunBook:
                 waiting = self._waiting.get(owned.previous)
                 if waiting is not None:
                     waiting.discard(run)
+                    if not waiting:
+                        del self._waiting[owned.previous]
 
     def drop_all(self) -> None:
         """Forget everything, after a transaction failed and memory may be ahead of the rows."""
@@ -334,7 +344,10 @@ class RunBook:
         for row in rows:
             owned = self.runs.get(row.run)
             if owned is not None and row.id in owned.tis:
-                held.append(self.candidate(owned, owned.machine.facts(row.id)))
+                # In this round memory is ahead of the row: what has just ended holds nothing any more.
+                facts = owned.machine.facts(row.id)
+                if facts.state in OCCUPYING:
+                    held.append(self.candidate(owned, facts))
             else:
                 held.append(
                     Candidate(
