@@ -43,12 +43,13 @@ class UserRequests:
     def _act_on(self, connection: Connection, row: Any, writer: Writer) -> list[Command]:
         if row.kind == "delete_dag":
             return self._delete_dag(connection, row, writer)
-        if row.run not in self._book.runs and not self._take(connection, row, writer):
+        missing = [] if row.run in self._book.runs else self._take(connection, row, writer)
+        if missing is None:
             return []
         owned = self._book.runs.get(row.run)
         if owned is None:
             ask.finish_request(connection, row.id, outcome="The run is gone.", now=writer.now)
-            return []
+            return missing
         payload = json.loads(row.payload)
         cause = f"user:{row.requested_by}:{row.id[-8:]}"
         match row.kind:
@@ -62,21 +63,20 @@ class UserRequests:
                 commands = self._delete_run(connection, owned, cause, writer)
             case _:
                 ask.finish_request(connection, row.id, outcome=f"Unknown kind {row.kind!r}.", now=writer.now)
-                return []
+                return missing
         ask.finish_request(connection, row.id, outcome="done", now=writer.now)
         log.info(telemetry.REQUEST_DONE, kind=row.kind, dag_id=row.dag_id, cause=cause, moves=len(commands))
-        return commands
+        return commands if row.kind == "delete_run" else missing + commands
 
-    def _take(self, connection: Connection, row: Any, writer: Writer) -> bool:
-        """Own the request's run; False if a living scheduler owns it, which will act itself."""
+    def _take(self, connection: Connection, row: Any, writer: Writer) -> list[Command] | None:
+        """Own the request's run and return what its rows lack; None if a living scheduler owns it and will act."""
         runs = ask.runs_with_ids(connection, [row.run])
         if not runs:
             ask.finish_request(connection, row.id, outcome="The run has been deleted.", now=writer.now)
-            return False
+            return None
         if not take_run(connection, self._job_id, row.run, writer.now):
-            return False
-        self._book.load(connection, runs, writer)
-        return True
+            return None
+        return self._book.load(connection, runs, writer)
 
     def _clear(self, owned: OwnedRun, tis: list[str], cause: str, writer: Writer) -> list[Command]:
         commands: list[Command] = []
