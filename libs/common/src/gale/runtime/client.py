@@ -7,22 +7,20 @@ here is a callable without arguments.
 import logging
 import os
 import selectors
-import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from gale.clock import Clock, SystemClock
 from gale.runtime import messages
-from gale.runtime.channel import ChannelClosed, QueuedChannel, channel_pair
+from gale.runtime.channel import QueuedChannel, channel_pair
 from gale.runtime.endings import describe_exit
 from gale.runtime.environment import zygote_environment
 from gale.runtime.hosts import Host, Hosts, TaskListener
 from gale.runtime.parsing import ParseJob, ParseRequest, ParseResult
 from gale.runtime.processes import kill_marked
+from gale.runtime.zygote_process import ZygoteProcess
 
 _log: Final = logging.getLogger(__name__)
 
@@ -34,7 +32,6 @@ MAX_PARSE_TRIES: Final = 2
 HUNT_SECONDS: Final = 3.0
 #: A time limit that the zygote should have enforced by now: then the zygote itself hangs.
 ZYGOTE_GRACE_SECONDS: Final = 15.0
-_CLOSE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +47,6 @@ class ClientOptions:
     surroundings: messages.Surroundings = field(default_factory=messages.Surroundings)
     #: What to start instead of this Python's `-m gale.runtime.zygote`.
     command: tuple[str, ...] = (sys.executable, "-m", "gale.runtime.zygote")
-
-
-@dataclass(slots=True, kw_only=True)
-class _Zygote:
-    process: subprocess.Popen[bytes]
-    channel: QueuedChannel
-    ready: bool = False
 
 
 class ZygoteClient:
@@ -91,8 +81,9 @@ class ZygoteClient:
             idle_limit=self._options.idle_hosts,
             idle_seconds=self._options.idle_host_seconds,
             start=self._start_host,
+            settled=lambda host: self._send(messages.Settled(child=host.number)),
         )
-        self._zygote: _Zygote | None = None
+        self._zygote: ZygoteProcess | None = None
         self._start()
 
     # --- the zygote -----------------------------------------------------------------------
@@ -100,61 +91,31 @@ class ZygoteClient:
     @property
     def zygote_pid(self) -> int | None:
         """Return the pid of the zygote, None if there is none at the moment."""
-        return self._zygote.process.pid if self._zygote else None
+        return self._zygote.pid if self._zygote else None
 
-    def _start(self) -> _Zygote:
-        ours, theirs = channel_pair()
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603  our own module
-                [*self._options.command, str(theirs.fileno())],
-                env=self._environment,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        channel = QueuedChannel(ours, self.selector)
-        channel.watch(self._listen)
-        channel.send(messages.encode(messages.Configure(surroundings=self._options.surroundings)))
-        self._zygote = _Zygote(process=process, channel=channel)
+    def _start(self) -> ZygoteProcess:
+        self._zygote = ZygoteProcess(
+            self.selector,
+            self._options.command,
+            self._environment,
+            on_child_gone=self._child_gone,
+            on_death=self._zygote_died,
+        )
+        self._zygote.send(messages.Configure(surroundings=self._options.surroundings))
         return self._zygote
 
-    def _send(self, message: messages.ToZygote, fds: list[int] | None = None) -> None:
-        zygote = self._zygote or self._start()
-        zygote.channel.send(messages.encode(message), fds or [])
-
-    def _listen(self) -> None:
-        if self._zygote is None:
-            return
-        try:
-            received = self._zygote.channel.receive()
-        except ChannelClosed:
-            self._zygote_died()
-            return
-        for body, _ in received:
-            match messages.decode_from_zygote(body):
-                case messages.Ready():
-                    self._zygote.ready = True
-                    self._failed_starts = 0
-                case messages.ChildGone() as gone:
-                    self._child_gone(gone)
+    def _send(self, message: messages.ToZygote, fds: Sequence[int] = ()) -> None:
+        (self._zygote or self._start()).send(message, fds)
 
     def _zygote_died(self) -> None:
         """Clear up after a zygote, tell everybody, start a new one."""
         zygote, self._zygote = self._zygote, None
         if zygote is None:
             return
-        zygote.channel.close()
-        zygote.process.kill()
-        status = zygote.process.wait()
-        how = f"exit code {status}" if status >= 0 else describe_exit(-status)
-        if not zygote.ready:
-            self._failed_starts += 1
+        how = zygote.bury()
+        self._failed_starts = 0 if zygote.ready else self._failed_starts + 1
         _log.error("The zygote ended (%s); its tasks are lost, a new one is started", how)
-        lost: list[TaskListener] = []
-        for host in self._hosts:
-            waited, ran = host.abandon()
-            lost += waited + ran
-            self._hosts.remove(host.number)
+        lost = self._hosts.abandon_all()
         if left := kill_marked({task.marker for task in lost}, clock=self._clock, seconds=HUNT_SECONDS):
             _log.error("Processes of lost attempts cannot be killed: %s", left)
         jobs, self._jobs = self._jobs, {}
@@ -177,19 +138,9 @@ class ZygoteClient:
         if (entry := self._jobs.pop(gone.child, None)) is not None:
             job, _ = entry
             job.done(job.judge(gone))
-            return
-        host = self._hosts.get(gone.child)
-        if host is None:
-            return
-        # What the host said before its end is still to be read.
-        self._listen_to(host)
-        waited, ran = host.abandon()
-        self._hosts.remove(host.number)
-        reason, text = self._why_host_ended(gone)
-        for listener in waited:
-            listener.task_refused(reason, text)
-        for listener in ran:
-            listener.task_lost(f"The process that forked this attempt ended ({_how(gone)}), and the attempt with it")
+        elif (host := self._hosts.get(gone.child)) is not None:
+            reason, text = self._why_host_ended(gone)
+            self._hosts.bury(host, reason, text, _how(gone))
 
     def _why_host_ended(self, gone: messages.ChildGone) -> tuple[str, str]:
         if gone.overdue:
@@ -237,21 +188,9 @@ class ZygoteClient:
             host.flush()
         self._touched.clear()
 
-    def signal(self, host: Host, number: int, which: int) -> None:
-        """Have a task process and its group signalled."""
-        host.channel.send(messages.encode(messages.SignalTask(number=number, signal=which)))
-        if host.unanswered_since is None:
-            host.unanswered_since = self._clock.monotonic()
-
     def forget(self, listener: TaskListener) -> bool:
         """Take a task back that was not forked yet; False if it was."""
-        for host in self._hosts:
-            for entry in host.waiting:
-                if entry[2] is listener:
-                    host.waiting.remove(entry)
-                    os.close(entry[1])
-                    return True
-        return False
+        return self._hosts.forget(listener)
 
     def kill_host(self, host: Host) -> None:
         """Kill a host that does not answer, and all its tasks with it."""
@@ -267,50 +206,11 @@ class ZygoteClient:
             stamp=stamp,
             last_used=self._clock.monotonic(),
         )
-        host.channel.watch(partial(self._listen_to, host))
         start = messages.StartHost(
             child=host.number, file=file, fresh=bool(fresh_because), seconds=self._options.import_seconds
         )
         self._send(start, [theirs.detach()])
         return host
-
-    def _listen_to(self, host: Host) -> None:
-        try:
-            while received := host.channel.receive():
-                for body, _ in received:
-                    self._heard(host, messages.decode_from_host(body))
-        except (ChannelClosed, OSError):
-            # Its end is told by the zygote, with the reason.
-            host.gone = True
-            host.channel.close()
-
-    def _heard(self, host: Host, message: messages.FromHost) -> None:
-        match message:
-            case messages.TasksGone(tasks=tasks):
-                for gone in tasks:
-                    if listener := host.running.pop(gone.number, None):
-                        listener.task_gone(gone)
-                self._hosts.end_if_idle(host)
-            case messages.HostReady(source_digest=digest, files=files):
-                self._send(messages.Settled(child=host.number))
-                host.ready, host.source_digest, host.helpers = True, digest, files
-                host.flush()
-                self._hosts.end_if_idle(host)
-            case messages.HostUnsuited(reason=reason):
-                _log.warning("Tasks of %s import it afresh each: importing left %s behind", host.file, reason)
-                follower = self._hosts.step_back(host, reason)
-                if follower is None:
-                    self._refuse(host, f"The DAG file {host.file} is not there any more", "")
-            case messages.HostBroken(reason=reason, text=text):
-                host.gone = True
-                self._refuse(host, reason, text)
-            case messages.Signalled():
-                host.unanswered_since = None
-
-    def _refuse(self, host: Host, reason: str, text: str) -> None:
-        waited, _ = host.abandon()
-        for listener in waited:
-            listener.task_refused(reason, text)
 
     # --- time -----------------------------------------------------------------------------
 
@@ -333,19 +233,12 @@ class ZygoteClient:
         """End the zygote and everything below it."""
         self._closed = True
         zygote, self._zygote = self._zygote, None
-        for host in self._hosts:
-            host.abandon()
-            self._hosts.remove(host.number)
+        self._hosts.abandon_all()
         for job, _ in self._jobs.values():
             job.close()
         self._jobs.clear()
-        if zygote is None:
-            return
-        zygote.channel.close()
-        with suppress(subprocess.TimeoutExpired):
-            zygote.process.wait(_CLOSE_SECONDS)
-        zygote.process.kill()
-        zygote.process.wait()
+        if zygote is not None:
+            zygote.close()
 
 
 def _how(gone: messages.ChildGone) -> str:

@@ -9,6 +9,7 @@ import gc
 import hashlib
 import os
 import signal
+import socket
 import stat
 import sys
 import sysconfig
@@ -19,18 +20,30 @@ from typing import Final, NoReturn
 
 from gale.clock import Clock
 from gale.runtime import messages, user_code
-from gale.runtime.channel import Channel, ChannelClosed
+from gale.runtime.channel import Channel, ChannelClosed, channel_pair
 from gale.runtime.judgement import EXIT_NO_SETUP
-from gale.runtime.processes import MarkerRoom, children, outlive_parent, send_signal
+from gale.runtime.processes import MarkerRoom, children, die_with_parent, outlive_parent, send_signal
 from gale.runtime.reaper import Reaper
+from gale.runtime.spare import SPARE_SECONDS, Spare, SpareOrder, await_order
 from gale.runtime.task_output import flush, restore_logging
-from gale.runtime.task_process import NotPrepared, Prepared, end_politely, prepare, run_task_process
+from gale.runtime.task_process import (
+    NotPrepared,
+    Prepared,
+    end_politely,
+    prepare,
+    run_task_process,
+    set_environment,
+)
 from gale.runtime.waiter import make_waiter
 
 #: More helper files than this are not watched for changes.
 MAX_WATCHED_FILES: Final = 400
 MAX_TEXT: Final = 32_000
 FAREWELL_SECONDS: Final = 1.0
+#: So long nothing must have happened before a process is forked ahead.
+SPARE_DELAY_SECONDS: Final = 0.001
+#: The number of the process in waiting, which is nobody's task yet.
+_SPARE: Final = -1
 
 
 def run_host(channel: Channel, order: messages.StartHost, dags_folder: str, clock: Clock, room: MarkerRoom) -> NoReturn:
@@ -97,6 +110,8 @@ class Host:
         self._waiter = make_waiter(channel.fileno())
         self._reaper = Reaper(clock)
         self._pids: dict[int, int] = {}
+        self._spare: Spare | None = None
+        self._wants_spare = False
         self._clock = clock
         end_politely(self._pid)
 
@@ -107,8 +122,12 @@ class Host:
         os.dup2(null, 2)
         os.close(null)
         while True:
-            if self._waiter.wait(self._reaper.timeout):
+            began = self._clock.monotonic()
+            patience = self._patience()
+            if self._waiter.wait(patience):
                 self._listen()
+            elif patience is not None and self._clock.monotonic() - began >= patience:
+                self._keep_spare()
             self._report()
 
     def _listen(self) -> None:
@@ -133,6 +152,10 @@ class Host:
             except NotPrepared as error:
                 gone.append(_never_started(task, str(error)))
                 continue
+            if (pid := self._use_spare(task, prepared)) is not None:
+                self._started(pid, task.number)
+                continue
+            set_environment(prepared.order, task.marker)
             self._room.write(task.marker)
             try:
                 pid = os.fork()
@@ -145,8 +168,7 @@ class Host:
                     prepared.close()
             if pid == 0:
                 self._in_child(prepared, fds[index + 1 :])
-            self._pids[task.number] = pid
-            self._reaper.add(pid, task.number)
+            self._started(pid, task.number)
             self._waiter.add_child(pid)
         if gone:
             self._channel.send(messages.encode(messages.TasksGone(tasks=gone)))
@@ -162,6 +184,79 @@ class Host:
             # Whatever happens, a task process never gets back into the host's loop.
             os._exit(EXIT_NO_SETUP)
 
+    def _started(self, pid: int, number: int) -> None:
+        self._pids[number] = pid
+        self._reaper.add(pid, number)
+        # The next one may well be as short: have a process ready for it as soon as there is time.
+        self._wants_spare = True
+
+    # --- the process in waiting -----------------------------------------------------------
+
+    def _use_spare(self, task: messages.TaskStart, prepared: Prepared) -> int | None:
+        """Give the task to the process in waiting; None if there is none that could take it."""
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        order = SpareOrder(prepared.order, task.marker, prepared.first_line)
+        if not spare.hand_over(order, (prepared.control.fileno(), prepared.log)):
+            return None
+        prepared.close()
+        return spare.pid
+
+    def _patience(self) -> float | None:
+        """Return for how long to wait for news before the process in waiting is seen to."""
+        if self._reaper.timeout is not None:
+            return self._reaper.timeout
+        if self._spare is not None:
+            return SPARE_SECONDS
+        return SPARE_DELAY_SECONDS if self._wants_spare else None
+
+    def _keep_spare(self) -> None:
+        """Nothing has happened for a while: make a process in waiting, or let it go."""
+        if self._reaper.timeout is not None:
+            return
+        if self._spare is not None:
+            self._spare.channel.close()
+            self._spare = None
+        elif self._wants_spare:
+            self._make_spare()
+
+    def _make_spare(self) -> None:
+        self._wants_spare = False
+        ours, theirs = channel_pair()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            return
+        if pid == 0:
+            ours.close()
+            self._be_spare(Channel(theirs))
+        theirs.close()
+        self._spare = Spare(pid, Channel(ours))
+        self._reaper.add(pid, _SPARE)
+        self._waiter.add_child(pid)
+
+    def _be_spare(self, channel: Channel) -> NoReturn:
+        try:
+            self._waiter.leave_in_child()
+            self._channel.socket.close()
+            die_with_parent(self._pid)
+            user_code.rehearse()
+            order, (control, log) = await_order(channel)
+            set_environment(order.order, order.marker)
+            self._room.write(order.marker)
+            prepared = Prepared(
+                order=order.order,
+                control=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control),
+                log=log,
+                first_line=order.first_line,
+            )
+            run_task_process(prepared, self._pid, self._load)
+        finally:
+            os._exit(EXIT_NO_SETUP)
+
     def _load(self) -> user_code.LoadedFile:
         return self._loaded if self._loaded is not None else user_code.load(self._file, self._dags_folder)
 
@@ -171,9 +266,15 @@ class Host:
             return
         gone = []
         for end in ends:
+            if end.number == _SPARE:
+                if self._spare is not None and self._spare.pid == end.pid:
+                    self._spare.channel.close()
+                    self._spare = None
+                continue
             self._pids.pop(end.number, None)
             gone.append(messages.TaskGone(end.number, end.pid, end.status, end.cpu_seconds, end.max_rss_bytes, strays))
-        self._channel.send(messages.encode(messages.TasksGone(tasks=gone)))
+        if gone:
+            self._channel.send(messages.encode(messages.TasksGone(tasks=gone)))
 
     def farewell(self) -> None:
         """Kill all tasks and what they started: nobody is left to tell of their ends."""

@@ -4,14 +4,18 @@ A host is used as long as the file and the helpers that it imported are unchange
 Superseded, unsuited and idle hosts get no new tasks and end with their last one.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from gale.clock import Clock
 from gale.runtime import messages
-from gale.runtime.channel import MAX_FDS, QueuedChannel, close_all
+from gale.runtime.channel import MAX_FDS, ChannelClosed, QueuedChannel, close_all
+
+_log: Final = logging.getLogger(__name__)
 
 #: A start message with 32 of the longest paths still fits.
 MAX_BATCH: Final = min(32, MAX_FDS)
@@ -71,6 +75,12 @@ class Host:
         """True if it has nothing to do."""
         return not self.running and not self.waiting
 
+    def signal(self, number: int, which: int, now: float) -> None:
+        """Have a task process and its group signalled."""
+        self.channel.send(messages.encode(messages.SignalTask(number=number, signal=which)))
+        if self.unanswered_since is None:
+            self.unanswered_since = now
+
     def flush(self) -> None:
         """Tell the host to fork what waits, if it is ready."""
         if not self.ready:
@@ -103,13 +113,30 @@ def file_stamp(file: str) -> tuple[int, int] | None:
 
 
 class Hosts:
-    """All hosts of one zygote."""
+    """All hosts of one zygote, and what they say.
 
-    def __init__(self, clock: Clock, *, idle_limit: int, idle_seconds: float, start: Callable[..., Host]) -> None:
+    Args:
+        clock: For idle times.
+        idle_limit: Hosts without tasks that are kept.
+        idle_seconds: For how long.
+        start: Has the zygote fork a host: file, stamp, why tasks import it themselves.
+        settled: Hears that a host has imported its file.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        idle_limit: int,
+        idle_seconds: float,
+        start: Callable[[str, tuple[int, int], str], Host],
+        settled: Callable[[Host], None],
+    ) -> None:
         self._clock = clock
         self._idle_limit = idle_limit
         self._idle_seconds = idle_seconds
         self._start = start
+        self._settled = settled
         self._all: dict[int, Host] = {}
         self._current: dict[str, Host] = {}
         self._unsuited: dict[tuple[str, tuple[int, int]], str] = {}
@@ -134,6 +161,7 @@ class Hosts:
         if host is not None:
             self.retire(host)
         host = self._start(file, stamp, self._unsuited.get((file, stamp), ""))
+        host.channel.watch(partial(self.listen_to, host))
         self._all[host.number] = self._current[file] = host
         return host
 
@@ -143,16 +171,96 @@ class Hosts:
         host.helpers_checked = now
         return any(file_stamp(helper.path) != (helper.modified_ns, helper.size) for helper in host.helpers)
 
-    def step_back(self, host: Host, reason: str) -> Host | None:
+    def forget(self, listener: TaskListener) -> bool:
+        """Take a task back that was not handed to its host yet; False if it was."""
+        for host in self:
+            for entry in host.waiting:
+                if entry[2] is listener:
+                    host.waiting.remove(entry)
+                    close_all([entry[1]])
+                    return True
+        return False
+
+    # --- what hosts say ---------------------------------------------------------------------
+
+    def listen_to(self, host: Host) -> None:
+        """Take what a host says."""
+        try:
+            while received := host.channel.receive():
+                for body, _ in received:
+                    self._heard(host, messages.decode_from_host(body))
+        except (ChannelClosed, OSError):
+            # Its end is told by the zygote, with the reason.
+            host.gone = True
+            host.channel.close()
+
+    def _heard(self, host: Host, message: messages.FromHost) -> None:
+        match message:
+            case messages.TasksGone(tasks=tasks):
+                for gone in tasks:
+                    if listener := host.running.pop(gone.number, None):
+                        listener.task_gone(gone)
+                self._end_if_idle(host)
+            case messages.HostReady(source_digest=digest, files=files):
+                self._settled(host)
+                host.ready, host.source_digest, host.helpers = True, digest, files
+                host.flush()
+                self._end_if_idle(host)
+            case messages.HostUnsuited(reason=reason):
+                _log.warning("Tasks of %s import it afresh each: importing left %s behind", host.file, reason)
+                self._step_back(host, reason)
+            case messages.HostBroken(reason=reason, text=text):
+                host.gone = True
+                self._refuse(host, reason, text)
+            case messages.Signalled():
+                host.unanswered_since = None
+
+    def _step_back(self, host: Host, reason: str) -> None:
         """Replace a host from which tasks cannot be forked by one whose tasks import the file themselves."""
         self._unsuited[host.file, host.stamp] = reason
         host.gone = True
         self._current.pop(host.file, None)
         follower = self.for_file(host.file)
-        if follower is not None:
-            follower.waiting += host.waiting
-            host.waiting = []
-        return follower
+        if follower is None:
+            self._refuse(host, f"The DAG file {host.file} is not there any more", "")
+            return
+        follower.waiting += host.waiting
+        host.waiting = []
+        follower.flush()
+
+    def _refuse(self, host: Host, reason: str, text: str) -> None:
+        waited, _ = host.abandon()
+        for listener in waited:
+            listener.task_refused(reason, text)
+
+    # --- ends -------------------------------------------------------------------------------
+
+    def bury(self, host: Host, reason: str, text: str, how: str) -> None:
+        """Tell the attempts of a host that its process is gone.
+
+        Args:
+            host: The host.
+            reason: For those that waited for its import.
+            text: For their logs.
+            how: Exit code or signal, for those that ran.
+        """
+        # What the host said before its end is still to be read.
+        self.listen_to(host)
+        waited, ran = host.abandon()
+        self._remove(host)
+        for listener in waited:
+            listener.task_refused(reason, text)
+        for listener in ran:
+            listener.task_lost(f"The process that forked this attempt ended ({how}), and the attempt with it")
+
+    def abandon_all(self) -> list[TaskListener]:
+        """Forget all hosts and return who waits for the ends of their tasks."""
+        lost: list[TaskListener] = []
+        for host in self:
+            waited, ran = host.abandon()
+            lost += waited + ran
+            self._remove(host)
+        return lost
 
     def retire(self, host: Host) -> None:
         """Give a host no new tasks, and let it end when it has none."""
@@ -160,23 +268,19 @@ class Hosts:
             del self._current[host.file]
         # What was promised to it still runs there.
         host.retiring = True
-        self.end_if_idle(host)
+        self._end_if_idle(host)
 
-    def end_if_idle(self, host: Host) -> None:
-        """End a retiring host that has nothing left to do."""
+    def _end_if_idle(self, host: Host) -> None:
         if host.retiring and host.idle and not host.gone:
             host.gone = True
             host.channel.close()
 
-    def remove(self, number: int) -> Host | None:
-        """Forget a host whose process is gone."""
-        host = self._all.pop(number, None)
-        if host is not None:
-            if self._current.get(host.file) is host:
-                del self._current[host.file]
-            host.gone = True
-            host.channel.close()
-        return host
+    def _remove(self, host: Host) -> None:
+        self._all.pop(host.number, None)
+        if self._current.get(host.file) is host:
+            del self._current[host.file]
+        host.gone = True
+        host.channel.close()
 
     def tick(self) -> None:
         """End hosts that were idle for long, and the longest idle ones if there are too many."""

@@ -125,7 +125,7 @@ class _Attempt:
             return
         grace = self.supervisor.kill_grace_seconds
         self.say(f"{reason}: SIGTERM is sent, SIGKILL follows in {grace:g} s", "WARNING")
-        self.supervisor.client.signal(self.host, self.number, signal.SIGTERM)
+        self.host.signal(self.number, signal.SIGTERM, self.supervisor.clock.monotonic())
         self.supervisor.set_deadline(self, grace, self.kill)
 
     def kill(self) -> None:
@@ -133,10 +133,10 @@ class _Attempt:
         if self.host is None:
             return
         self.judgement.killed = True
-        since = self.host.unanswered_since
-        if since is not None and self.supervisor.clock.monotonic() - since > HOST_ANSWER_SECONDS:
+        now, since = self.supervisor.clock.monotonic(), self.host.unanswered_since
+        if since is not None and now - since > HOST_ANSWER_SECONDS:
             self.supervisor.client.kill_host(self.host)
-        self.supervisor.client.signal(self.host, self.number, signal.SIGKILL)
+        self.host.signal(self.number, signal.SIGKILL, now)
         self.supervisor.set_deadline(self, HOST_ANSWER_SECONDS, self.kill)
 
 

@@ -8,19 +8,21 @@ import faulthandler
 import io
 import logging
 import sys
-import time
+from datetime import UTC, datetime
 from typing import Final, TextIO
+
+from gale.runtime.logs import stamp
 
 #: Airflow's form, which people's log tools know.
 FORMAT: Final = "[%(asctime)s] {%(filename)s:%(lineno)d} %(levelname)s - %(message)s"
 
 
 class _Formatter(logging.Formatter):
-    """Time in UTC with milliseconds and offset."""
+    """Instants in UTC with milliseconds."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  its name
         """Return the instant of a record."""
-        return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}+0000"
+        return stamp(datetime.fromtimestamp(record.created, UTC))
 
 
 class StdoutHandler(logging.Handler):

@@ -53,7 +53,7 @@ class Prepared:
 
 
 def prepare(task: TaskStart, control_fd: int, clock: Clock) -> Prepared:
-    """Do in the host what need not be done in the task process; the environment becomes the task's.
+    """Do in the host what need not be done in the task process.
 
     Raises:
         NotPrepared: Order or log file are not there. The descriptor is closed.
@@ -71,7 +71,6 @@ def prepare(task: TaskStart, control_fd: int, clock: Clock) -> Prepared:
             f"The log file {task.log} could not be opened: {error.strerror}. "
             "Is the disk full, or the log folder not writable?"
         ) from error
-    _set_environment(order, task.marker)
     return Prepared(order=order, control=control, log=log, first_line=_first_line(order, clock))
 
 
@@ -125,10 +124,11 @@ def _first_line(order: AttemptOrder, clock: Clock) -> bytes:
     return line.rstrip("\n").encode("utf-8", "replace")
 
 
-def _set_environment(order: AttemptOrder, marker: str) -> None:
+def set_environment(order: AttemptOrder, marker: str) -> None:
+    """Make the environment that of an attempt. Done before the fork where that is possible."""
     run = order.run
     logical_date = run.logical_date.isoformat() if run.logical_date else ""
-    os.environ.update(
+    user_code.environment().update(
         {
             MARKER: marker,
             "GALE_ATTEMPT_ID": f"{order.ti}/{order.try_number}",

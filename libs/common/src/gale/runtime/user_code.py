@@ -4,7 +4,9 @@ Imported by the zygote and what is forked from it, never by a service's own proc
 """
 
 import dataclasses
-from collections.abc import Mapping
+import socket
+import sys
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +14,23 @@ from gale.authoring import execution, surroundings
 from gale.authoring.dag import DAG
 from gale.authoring.loading import FileError, LoadedFile, load_file
 from gale.authoring.serialization import dag_to_spec
-from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome, TaskServices
+from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome, RunFacts, TaskServices
 from gale.core.graph import DagSpec
+from gale.operators.python import PythonOperator
 from gale.runtime import messages, task_output
+from gale.runtime.task_services import SocketTaskServices, encode_ended
 
-__all__ = ["LoadedFile", "kill_running_task", "load", "problems", "run", "specs", "warm_up", "warm_up_dags"]
+__all__ = [
+    "LoadedFile",
+    "environment",
+    "kill_running_task",
+    "load",
+    "problems",
+    "run",
+    "specs",
+    "warm_up",
+    "warm_up_dags",
+]
 
 kill_running_task = execution.kill_running_task
 
@@ -29,11 +43,32 @@ def warm_up(wanted: messages.Surroundings) -> None:
     surroundings.use(surroundings.Surroundings(**values))
     task_output.prepare_logging(wanted.logging_level)
     execution.warm_up()
+    rehearse()
+
+
+def environment() -> MutableMapping[str, str]:
+    """Return the environment that user code sees, to be changed."""
+    return surroundings.current().environ
 
 
 def warm_up_dags(loaded: LoadedFile) -> None:
     """Make ready what is special to the DAGs of one file."""
     execution.warm_up(loaded.dags.values())
+
+
+def rehearse() -> None:
+    """Run a task that does nothing: what is touched now need not be touched when a task waits."""
+    with DAG("rehearsal", schedule=None) as dag:
+        PythonOperator(task_id="task", python_callable=_nothing)
+    order = AttemptOrder(ti="", token="", run=RunFacts(dag_id="rehearsal", run_id="rehearsal"), task_id="task", file="")
+    with socket.socket(socket.AF_UNIX) as nobody:
+        ended = execution.run_task(dag, order, SocketTaskServices(nobody))
+    encode_ended(messages.TaskEnded(ended=ended))
+    task_output.flush(sys.stdout, sys.stderr)
+
+
+def _nothing() -> None:
+    pass
 
 
 def load(file: str, dags_folder: str) -> LoadedFile:

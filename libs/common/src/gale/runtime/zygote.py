@@ -201,7 +201,7 @@ def _last_words(output: IO[bytes], end: ChildEnd) -> str:
 def main() -> None:
     """Serve the service on the channel whose descriptor is the argument."""
     room = MarkerRoom()
-    os.environ.pop("LD_BIND_NOW", None)
+    user_code.environment().pop("LD_BIND_NOW", None)
     become_subreaper()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
