@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gale.cli.output import output_option, show_rows
+from gale.cli.output import output_option, show_rows, track
 from gale.cli.params import JSON
 from gale.cli.session import Session, pass_session
 from gale.cli.task_tests import rehearsal_of, subdir_option
@@ -137,18 +137,17 @@ def report(session: Session, output: str) -> None:
 
     prepare(session)
     rows: list[dict[str, Any]] = []
-    with click.progressbar(files(session), label="Reading", file=click.get_text_stream("stderr")) as paths:
-        for path in paths:
-            began = session.clock.monotonic()
-            loaded = load(session, path)
-            rows.append(
-                {
-                    "file": path,
-                    "seconds": round(session.clock.monotonic() - began, 3),
-                    "dags": list(loaded.dags),
-                    "tasks": sum(len(dag.tasks) for dag in loaded.dags.values()),
-                    "errors": len(loaded.errors),
-                    "warnings": len(loaded.warnings),
-                }
-            )
+    for path in track(files(session), "Reading"):
+        began = session.clock.monotonic()
+        loaded = load(session, path)
+        rows.append(
+            {
+                "file": path,
+                "seconds": round(session.clock.monotonic() - began, 3),
+                "dags": list(loaded.dags),
+                "tasks": sum(len(dag.tasks) for dag in loaded.dags.values()),
+                "errors": len(loaded.errors),
+                "warnings": len(loaded.warnings),
+            }
+        )
     show_rows(sorted(rows, key=itemgetter("seconds"), reverse=True), output)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS: Final = ("table", "json", "yaml", "plain")
@@ -70,6 +71,17 @@ def show_fields(fields: Mapping[str, Any], output: str) -> None:
                 click.echo(f"{name:<{width}}  {lines[0]}".rstrip())
                 for line in lines[1:]:
                     click.echo(f"{'':<{width}}  {line}".rstrip())
+
+
+def track(items: Sequence[T], label: str) -> Iterator[T]:
+    """Give the items, with a progress bar on standard error if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track as bar
+
+    yield from bar(items, label, console=Console(stderr=True), transient=True)
 
 
 def _plain(value: Any) -> Any:
