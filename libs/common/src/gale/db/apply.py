@@ -68,7 +68,7 @@ def _apply_tasks(connection: Connection, moves: list[MoveTask], writer: Writer, 
         events.extend(_task_event(move, row, writer) for move in path)
     if writes:
         connection.execute(_UPDATE_TASK, writes)
-        connection.execute(insert(t.task_event), events)
+        connection.execute(_INSERT_EVENTS, events)
 
 
 _ti: Final = t.task_instance.c
@@ -120,6 +120,9 @@ _UPDATE_TASK: Final = (
         | {name: func.coalesce(bindparam(name), t.task_instance.c[name]) for name in _USE_COLUMNS}
     )
 )
+
+
+_INSERT_EVENTS: Final = insert(t.task_event)
 
 
 def _task_values(path: list[MoveTask], last: TaskFacts, row: Any, writer: Writer) -> dict[str, Any]:

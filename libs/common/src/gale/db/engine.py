@@ -68,7 +68,12 @@ def _open_sqlite(url: URL, *, must_exist: bool) -> Engine:
     path = url.database
     if path and path != ":memory:" and must_exist and not Path(path).exists():
         raise StoreUnreachable(f"There is no database file {path}. Run `gale db migrate` to make one.")
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+        # Every block here commits or rolls back itself; a second rollback would cost a tenth of a short one.
+        pool_reset_on_return=None,
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:

@@ -95,7 +95,7 @@ def set_variable(
     """
     _check_key(key, "variable's key")
     row = {"key": key, "value": box.encrypt(value), "is_encrypted": box.is_on, "description": description}
-    changing = ["value", "is_encrypted"] + (["description"] if description is not None else [])
+    changing = ("value", "is_encrypted", *(("description",) if description is not None else ()))
     upsert(connection, t.variable, [row], changing=changing)
 
 
@@ -149,7 +149,7 @@ def set_connection(connection: Connection, box: FernetBox, data: ConnectionData)
         "extra": None if data.extra is None else box.encrypt(data.extra),
         "is_encrypted": box.is_on,
     }
-    upsert(connection, t.connection, [row], changing=[name for name in row if name != "conn_id"])
+    upsert(connection, t.connection, [row], changing=tuple(name for name in row if name != "conn_id"))
 
 
 def delete_connection(connection: Connection, conn_id: str) -> bool:
@@ -230,7 +230,7 @@ def set_pool(connection: Connection, pool: Pool) -> None:
         "description": pool.description,
         "include_deferred": pool.include_deferred,
     }
-    upsert(connection, t.slot_pool, [row], changing=[name for name in row if name != "pool"])
+    upsert(connection, t.slot_pool, [row], changing=tuple(name for name in row if name != "pool"))
 
 
 def delete_pool(connection: Connection, name: str) -> bool:
