@@ -29,15 +29,13 @@ from gale_webserver.api import (
 )
 from gale_webserver.auth import guard, login
 from gale_webserver.context import EXTENSION, Services
-from gale_webserver.routing import Routes
+from gale_webserver.routing import MAX_BODY_BYTES, Routes
 from gale_webserver.ui import dags as ui_dags
 from gale_webserver.ui import grid as ui_grid
 from gale_webserver.ui import logs as ui_logs
 from gale_webserver.ui import system as ui_system
 from gale_webserver.ui import why as ui_why
 
-#: Bodies are JSON: forms and uploads are not taken at all.
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MIN_SECRET_LENGTH: Final = 16
 #: Values that stand in guides and images, so that everybody knows them.
 _KNOWN_SECRETS: Final = frozenset(

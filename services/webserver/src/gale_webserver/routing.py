@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from gale.errors import BadRequest
 from gale_webserver.context import services
@@ -22,6 +23,8 @@ from gale_webserver.problems import Refused
 from gale_webserver.query import Param, read_query
 
 JSON_TYPE: Final = "application/json"
+#: Bodies are JSON: forms and uploads are not taken at all.
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 View = TypeVar("View", bound=Callable[..., Any])
 #: Decoders are costly to build and cheap to keep.
 _decoder = functools.cache(msgspec.json.Decoder)
@@ -49,9 +52,11 @@ class Routes:
         self.prefix = prefix
         self.declared: list[Declared] = []
 
-    def get(self, rule: str, *, query: tuple[Param, ...] = (), answer: Any = None) -> Callable[[View], View]:
+    def get(
+        self, rule: str, *, query: tuple[Param, ...] = (), answer: Any = None, status: HTTPStatus = HTTPStatus.OK
+    ) -> Callable[[View], View]:
         """Declare a route that only reads."""
-        return self._declare("GET", rule, query=query, answer=answer)
+        return self._declare("GET", rule, query=query, answer=answer, status=status)
 
     def post(
         self,
@@ -131,8 +136,11 @@ def _read_body(kind: type) -> Any:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "This address takes JSON only. Send the header Content-Type: application/json with a JSON body.",
         )
+    data = request.get_data(cache=False)
+    if len(data) >= MAX_BODY_BYTES:  # werkzeug cuts a body of unknown length there instead of refusing it
+        raise RequestEntityTooLarge
     try:
-        return _decoder(kind).decode(request.get_data(cache=False))
+        return _decoder(kind).decode(data)
     except msgspec.ValidationError as error:
         raise BadRequest(f"The body does not fit: {error}. /api/v2/openapi.json describes it.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -115,7 +115,12 @@ def serve(settings: Settings, listening: socket.socket, options: dict[str, Any],
         ConfigError: The workers cannot start; the log says why.
     """
     mother = os.getpid()
-    server = Server(settings, listening, {"when_ready": lambda _: ready(), **options})
+
+    def tell(worker: Any) -> None:
+        if worker.age == 1:  # the first of this server: not one of its siblings, nor one that replaces it
+            ready()
+
+    server = Server(settings, listening, {"post_worker_init": tell, **options})
     try:
         Arbiter(server).run()
     except SystemExit as end:

@@ -176,13 +176,13 @@ def revoke_token() -> None:
         audit(conn, "token_revoked", user=person().username, now=used.clock.now())
 
 
-@routes.get("/api/v2/auth/login", query=text("next"))
+@routes.get("/api/v2/auth/login", query=text("next"), status=HTTPStatus.TEMPORARY_REDIRECT)
 def login_redirect(query: Query) -> Response:
     """Send the browser to the login page."""
     return _redirect("/login?" + urlencode({"next": local_path(query.text("next"))}))
 
 
-@routes.get("/api/v2/auth/logout")
+@routes.get("/api/v2/auth/logout", status=HTTPStatus.TEMPORARY_REDIRECT)
 def logout_redirect() -> Response:
     """Send the browser to the page that signs out. A GET ends nothing by itself: any site could cause one."""
     return _redirect("/logout")
