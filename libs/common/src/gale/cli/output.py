@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from unicodedata import combining, east_asian_width
 
 import click
 
@@ -18,12 +19,12 @@ _COLOURS: Final = {
     "success": "green",
     "running": "bright_green",
     "failed": "red",
-    "upstream_failed": "dark_orange",
-    "up_for_retry": "gold1",
-    "up_for_reschedule": "turquoise2",
-    "queued": "grey62",
-    "scheduled": "tan",
-    "skipped": "hot_pink",
+    "upstream_failed": "yellow",
+    "up_for_retry": "yellow",
+    "up_for_reschedule": "cyan",
+    "queued": "bright_black",
+    "scheduled": "bright_black",
+    "skipped": "magenta",
 }
 
 
@@ -132,19 +133,30 @@ def _echo_columns(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> No
 
 
 def _echo_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table. Written out here because loading rich takes as long as the rest of a short command."""
     if not rows:
         click.echo("Nothing found.")
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    lines = [[_cell(row[name]).replace("\n", " ") for name in names] for row in rows]
+    columns = [[name, *(line[number] for line in lines)] for number, name in enumerate(names)]
+    widths = [max(map(_width, column)) for column in columns]
+    click.echo(_joined(names, widths))
+    click.echo("─" * (sum(widths) + 3 * (len(widths) - 1)))
+    for line in lines:
+        click.echo(_joined(line, widths, colour=True))
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row[name]), style=_COLOURS.get(_cell(row[name]), "")) for name in names))
-    is_terminal = sys.stdout.isatty()
-    # Into a file or a pipe nothing is folded: programs read it.
-    Console(file=sys.stdout, width=None if is_terminal else 10_000).print(table)
+
+def _joined(cells: Sequence[str], widths: Sequence[int], *, colour: bool = False) -> str:
+    padded = [
+        (click.style(cell, fg=_COLOURS.get(cell)) if colour and cell in _COLOURS else cell)
+        + " " * (width - _width(cell))
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    return "   ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(char) in "WF" else 0 if combining(char) else 1 for char in text)

@@ -7,7 +7,6 @@ with its module; the module is loaded when the command is run or its own help is
 import sys
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import entry_points
 
 import click
 
@@ -44,8 +43,7 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names that the help shows."""
-        found = {point.name for point in entry_points(group=self._plugins)} if self._plugins else set()
-        return sorted({*self._entries, *found, *super().list_commands(ctx)})
+        return sorted({*self._entries, *self._services(), *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command by its name; dashes and underscores are the same."""
@@ -55,11 +53,15 @@ class LazyGroup(click.Group):
             for name in (cmd_name, cmd_name.replace("_", "-"), cmd_name.replace("-", "_")):
                 if name in table:
                     return _load(table[name].where)
-        for point in entry_points(group=self._plugins) if self._plugins else ():
-            if point.name == cmd_name:
-                command: click.Command = point.load()
-                return command
-        return None
+        return _load(where) if (where := self._services().get(cmd_name)) else None
+
+    def _services(self) -> dict[str, str]:
+        """Return the commands that installed services add. Looking for them takes as long as a short command."""
+        if not self._plugins:
+            return {}
+        from importlib.metadata import entry_points
+
+        return {point.name: point.value for point in entry_points(group=self._plugins)}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without loading any that has a word of help in the table."""

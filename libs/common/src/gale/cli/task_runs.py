@@ -45,10 +45,9 @@ def run(
     RUN is a run id or a logical date; for a date without a run, one is made. The task waits for what
     is upstream of it; `gale tasks test` does not.
     """
-    from gale.db.read.browse_tasks import task_instance_with_id
     from gale.db.requests import request_clear, request_mark_tasks
 
-    found = _run_or_new(session, dag_id, run_name)
+    found, is_new = _run_or_new(session, dag_id, run_name)
     row = _instance(session, dag_id, found.run_id, task_id, map_index)
     if given["ignore_all"] or given["ignore_some"]:
         click.echo("Dependencies are not ignored here: use `gale tasks test` to run a task on its own.", err=True)
@@ -56,33 +55,33 @@ def run(
     with session.write() as connection:
         if mark_success:
             request_mark_tasks(connection, found.id, [row.id], state="success", user=session.user, now=now)
-        elif row.state in _ENDED and (row.state != "success" or given["force"]):
+        elif not is_new and row.state in _ENDED and (row.state != "success" or given["force"]):
             request_clear(connection, found.id, [row.id], user=session.user, now=now)
-    if row.state == "success" and not given["force"] and not mark_success:
+    if row.state == "success" and not is_new and not given["force"] and not mark_success:
         click.echo(f"{dag_id}.{task_id} of {found.run_id} has succeeded already; --force runs it again.")
         return
     with session.read() as connection:
         warn_if_idle(connection, session)
-    state = _follow(session, row, wants="success" if mark_success else "")
+    state = _follow(session, row, is_new=is_new, wants="success" if mark_success else "")
     click.echo(f"{dag_id}.{task_id} of {found.run_id}: {state}")
-    with session.read() as connection:
-        if task_instance_with_id(connection, dag_id, found.run_id, task_id, map_index).state in _FAILED:
-            raise SystemExit(1)
+    if state in _FAILED:
+        raise SystemExit(1)
 
 
-def _run_or_new(session: Session, dag_id: str, named: str) -> "AnyRow":
+def _run_or_new(session: Session, dag_id: str, named: str) -> "tuple[AnyRow, bool]":
+    """Return the run that is named, and whether it had to be made."""
     from gale.db.requests import TriggerRequest, trigger_run
 
     try:
         with session.read() as connection:
-            return find_run(connection, session, dag_id, named)
+            return find_run(connection, session, dag_id, named), False
     except NotFound:
         instant = as_instant(session, named)
         if instant is None:
             raise
         wish = TriggerRequest(dag_id=dag_id, logical_date=instant, triggered_by="cli", user=session.user)
         with session.write() as connection:
-            return trigger_run(connection, wish, session.now())
+            return trigger_run(connection, wish, session.now()), True
 
 
 def _instance(session: Session, dag_id: str, run_id: str, task_id: str, map_index: int) -> "AnyRow":
@@ -106,30 +105,36 @@ def _instance(session: Session, dag_id: str, run_id: str, task_id: str, map_inde
             time.sleep(LOOK_SECONDS)
 
 
-def _follow(session: Session, row: "AnyRow", *, wants: str) -> str:
-    """Print the log as it grows, until the task instance has ended anew; return its state."""
+def _follow(session: Session, row: "AnyRow", *, is_new: bool, wants: str) -> str:
+    """Print the log as it grows, until the task instance has ended anew; return its state.
+
+    Args:
+        session: The database.
+        row: The task instance as it was before.
+        is_new: Every log of it is worth showing, for its run was made for this command.
+        wants: Wait for this state; empty = for any in which it has ended.
+    """
     from gale.db.read.browse_tasks import task_instance_with_id
     from gale.runtime.logs import log_path, read_chunk
 
     shown: dict[Path, int] = {}
-    began = session.now()
+    was_ended = row.state in _ENDED and not is_new
     while True:
         with session.read() as connection:
             now = task_instance_with_id(connection, row.dag_id, row.run_id, row.task_id, row.map_index)
-        if now.try_number:
-            path = log_path(
-                session.settings.logging.base_log_folder,
-                dag_id=row.dag_id,
-                run_id=row.run_id,
-                task_id=row.task_id,
-                try_number=now.try_number,
-                map_index=row.map_index,
-            )
-            if path.exists() and (now.try_number > row.try_number or row.state not in _ENDED):
-                text, shown[path], _ = read_chunk(path, shown.get(path, 0))
-                click.echo(text, nl=False)
-        is_new = now.state != row.state or now.updated_at > began or row.state not in _ENDED
-        if now.state in _ENDED and is_new and (not wants or now.state == wants):
+        path = log_path(
+            session.settings.logging.base_log_folder,
+            dag_id=row.dag_id,
+            run_id=row.run_id,
+            task_id=row.task_id,
+            try_number=now.try_number,
+            map_index=row.map_index,
+        )
+        if path.exists() and (now.try_number > row.try_number or not was_ended):
+            text, shown[path], _ = read_chunk(path, shown.get(path, 0))
+            click.echo(text, nl=False)
+        has_moved = now.updated_at > row.updated_at or not was_ended
+        if now.state in _ENDED and has_moved and (not wants or now.state == wants):
             return str(now.state)
         time.sleep(LOOK_SECONDS)
 

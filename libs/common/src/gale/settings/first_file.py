@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import os
-import secrets
 import textwrap
 from collections.abc import Mapping
 from dataclasses import fields
@@ -15,15 +14,15 @@ from gale.settings.sections import SECTIONS
 
 
 def new_fernet_key() -> str:
-    """Return a fresh key for `[core] fernet_key`, made without loading the cryptography library."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+    """Return 32 random bytes as text: a key for `[core] fernet_key`, made without loading the cryptography library."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode("ascii")
 
 
 def fresh_secrets(already: set[Name]) -> dict[Name, str]:
     """Return new secrets for those settings that nobody has given a value yet."""
     fresh = {
         ("core", "fernet_key"): new_fernet_key(),
-        ("webserver", "secret_key"): secrets.token_urlsafe(32),
+        ("webserver", "secret_key"): new_fernet_key(),
     }
     return {name: value for name, value in fresh.items() if name not in already}
 

@@ -4,6 +4,8 @@ This file is the schema: `gale.cfg` as first written, `gale config list`, the ch
 and types and the documentation are all made from it. Names and defaults are Airflow's where
 Airflow has the setting; where ours differ, the description says so.
 
+The classes have no slots: making a class with them takes twice as long, and every command pays for it.
+
 Values may use `{GALE_HOME}` and `{AIRFLOW_HOME}`; paths also `~` and `$VARIABLES`.
 """
 
@@ -36,7 +38,7 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CoreSection:
     """What runs where, and how much at once."""
 
@@ -97,7 +99,7 @@ class CoreSection:
     sensitive_var_conn_names: tuple[str, ...] = option((), "More words that make a name secret, separated by commas.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DatabaseSection:
     """Where everything is kept."""
 
@@ -119,7 +121,7 @@ class DatabaseSection:
     check_migrations: bool = option(True, "Whether services refuse to start on another schema than theirs.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LoggingSection:
     """What is written down."""
 
@@ -134,7 +136,7 @@ class LoggingSection:
     worker_log_server_port: int = option(8793, "Port on which a worker serves its logs.", minimum=1, maximum=65535)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SchedulerSection:
     """How often the scheduler looks, and when it gives up on others."""
 
@@ -177,7 +179,7 @@ class SchedulerSection:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WebserverSection:
     """The page and the REST API."""
 
@@ -210,7 +212,7 @@ class WebserverSection:
     auto_refresh_interval: float = option(1.0, "Seconds between two looks at a run that is under way.", minimum=0.2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ApiSection:
     """The REST API under /api/v2."""
 
@@ -221,7 +223,7 @@ class ApiSection:
     access_control_allow_methods: tuple[str, ...] = option((), "Methods that they may use.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ApiAuthSection:
     """Tokens of the REST API."""
 
@@ -231,7 +233,7 @@ class ApiAuthSection:
     jwt_audience: str = option("gale-api", "For whom a token is, as it says itself.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SmtpSection:
     """The mail server."""
 
@@ -246,7 +248,7 @@ class SmtpSection:
     smtp_retry_limit: int = option(5, "How often a mail is tried.", minimum=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EmailSection:
     """What mails say, and when they are sent."""
 
@@ -257,7 +259,7 @@ class EmailSection:
     default_email_on_retry: bool = option(True, "Whether tasks that do not say send a mail when they are tried again.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OperatorsSection:
     """Defaults of operators."""
 
@@ -265,14 +267,14 @@ class OperatorsSection:
     default_queue: str = option("default", "Queue of tasks that name none.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SensorsSection:
     """Defaults of sensors."""
 
     default_timeout: float = option(604800.0, "Seconds after which a sensor that does not say gives up.", minimum=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CelerySection:
     """The cluster: `pip install gale[celery]`."""
 
