@@ -22,7 +22,7 @@ import sqlite3
 import sysconfig
 import tokenize
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -77,13 +77,21 @@ def source_files() -> list[list[str]]:
 # --- what is measured ---------------------------------------------------------------------------------
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements inside a node. Looking at expressions too would take five times as long."""
+    for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for child in getattr(node, part, ()):
+            yield child
+            yield from statements(child)
+
+
 def measure_file(name: str, path: Path) -> Row:
     """Return what there is to count in one source file."""
     with tokenize.open(path) as file:
         text = file.read()
     functions = classes = documented = annotated = 0
     imports: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in statements(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             functions += 1
             documented += ast.get_docstring(node, clean=False) is not None

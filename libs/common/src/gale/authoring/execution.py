@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from gale.authoring import masking, services, surroundings, values
 from gale.authoring.context import Context, entered, make_context
@@ -32,7 +32,7 @@ from gale.authoring.operator import BaseOperator, task_log
 from gale.authoring.serialization import callbacks_of
 from gale.authoring.templates import compile_ahead, render_fields, renderer_of
 from gale.authoring.xcom_arg import RETURN_KEY
-from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome, TaskServices
+from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome, RunFacts, TaskServices
 from gale.core.graph import CallbackKind
 
 #: Longer rendered fields are cut where they are shown; the task gets them whole.
@@ -45,17 +45,18 @@ _current: BaseOperator | None = None
 
 
 def warm_up(dags: Iterable[DAG] = ()) -> None:
-    """Do ahead of the fork what each task process would have to do: environments, templates, encoders.
+    """Do ahead of the fork what each task process would have to do: environments, templates, a first run.
 
     Args:
         dags: The DAGs of the file that this process has loaded; none = what is common to all.
     """
     nowhere = DAG("warm_up", schedule=None)
-    renderer_of(nowhere).render(
-        "{{ ds }}{% if true %}{{ macros.ds_add(ds, 1) }}{% endif %}", {"ds": "2026-01-01", "macros": _Warm}
-    )
-    values.from_json(values.to_json({"a": [1]}))
-    shown(datetime(2026, 1, 1, tzinfo=UTC))
+    _Trial(task_id="trial", dag=nowhere, field="{{ ds }}{% if true %}{{ macros.ds_add(ds, 1) }}{% endif %}")
+    epoch = datetime(2026, 1, 1, tzinfo=UTC)
+    run = RunFacts(dag_id=nowhere.dag_id, run_id="trial", logical_date=epoch)
+    run_task(nowhere, AttemptOrder(ti="", token="", run=run, task_id="trial", file=""), cast("TaskServices", None))
+    # The first of these imports pendulum, if the file has imported airflow.
+    shown(epoch)
     left = _COMPILED_AHEAD
     for dag in dags:
         renderer_of(dag)
@@ -64,10 +65,17 @@ def warm_up(dags: Iterable[DAG] = ()) -> None:
         left -= min(left, len(dag.tasks))
 
 
-class _Warm:
-    @staticmethod
-    def ds_add(ds: str, days: int) -> str:
-        return f"{ds}{days}"
+class _Trial(BaseOperator):
+    """A task whose run takes every step once, so that the code of each is at hand when it counts."""
+
+    template_fields = ("field",)
+
+    def __init__(self, *, field: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.field = field
+
+    def execute(self, context: Mapping[str, Any]) -> Any:
+        return {"field": self.field, "try": context["try_number"]}
 
 
 def running_task() -> BaseOperator | None:
