@@ -324,6 +324,10 @@ class RunBook:
         if owned.spec.dag_id not in self._paused:
             self.ledger.want(self.candidate(owned, facts))
 
+    def is_halted(self, dag_id: str) -> bool:
+        """Tell whether nothing of a DAG may be started: it is paused, or its file is gone."""
+        return dag_id in self._paused
+
     def set_paused(self, paused: frozenset[str]) -> None:
         """Take the candidates of paused DAGs out of the line, and those of resumed ones back in."""
         changed = paused ^ self._paused

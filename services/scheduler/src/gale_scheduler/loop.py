@@ -107,6 +107,8 @@ class SchedulerLoop:
         self._must_look = True
         self._must_rebuild = False
         self._must_check_claims = False
+        #: Slots of the executor that nobody in line could use when they were handed out last.
+        self._left_open = 0
         self._stop_reason = ""
         self._mark: int | None = None
         self._loops = 0
@@ -230,7 +232,7 @@ class SchedulerLoop:
         now = p.clock.now()
         due = p.book.next_due()
         has_work = self._must_look or self._ended or (due is not None and due <= now)
-        can_grant = p.book.ledger.wanted() and p.executor.open_slots() > 0
+        can_grant = p.book.ledger.wanted() and p.executor.open_slots() > self._left_open
         if not has_work and not can_grant:
             return
         must_look, self._must_look = self._must_look, False
@@ -308,11 +310,14 @@ class SchedulerLoop:
     def _start_queued(self, connection: Connection, now: datetime) -> list[Command]:
         """Start queued runs, oldest first, as far as `max_active_runs` of their DAG allows."""
         book = self._p.book
-        queued = [owned for owned in book.runs.values() if owned.machine.status.state is RunState.QUEUED]
+        queued = [
+            owned
+            for owned in book.runs.values()
+            if owned.machine.status.state is RunState.QUEUED and not book.is_halted(owned.spec.dag_id)
+        ]
         if not queued:
             return []
-        ask.take_grant_lock(connection, self._p.job.id)
-        self._p.relay.recount()
+        ask.lock_grants(connection)
         running = dict(ask.running_runs_by_dag(connection, {owned.spec.dag_id for owned in queued}))
         commands: list[Command] = []
         for owned in sorted(queued, key=lambda owned: (owned.row.logical_date or owned.row.run_after, owned.row.id)):
@@ -356,6 +361,7 @@ class SchedulerLoop:
                 p.executor.stop(command.ti, command.token, command.reason)
         _log_moves(this.applied)
         p.notices.start()
+        self._left_open = p.executor.open_slots()
         if this.looked or any(move.after.state in _ENDED_RUN for move in this.applied.moved_runs):
             self._must_look = bool(p.book.drop_finished()) or self._must_look
 

@@ -53,8 +53,8 @@ class Relay:
         free = self._executor.open_slots()
         if free <= 0 or not self._book.ledger.wanted():
             return grants
-        alone = ask.take_grant_lock(connection, self._job_id)
-        if self._must_recount or not alone:
+        is_alone = ask.lock_grants(connection) == self._job_id
+        if self._must_recount or not is_alone:
             self._book.refresh_held(ask.occupied(connection))
             self._must_recount = False
         alive = frozenset(ti for ti, _ in self._executor.running())
@@ -62,6 +62,9 @@ class Relay:
             owned = self._book.run_of(candidate.ti)
             if owned is not None:
                 self._claim(connection, owned, candidate.ti, now, grants)
+        # Who grants nothing writes nothing: or else two who wait would wake each other for ever.
+        if grants.commands and not is_alone:
+            ask.note_grants(connection, self._job_id)
         return grants
 
     def _claim(self, connection: Connection, owned: OwnedRun, ti: str, now: datetime, grants: Grants) -> None:

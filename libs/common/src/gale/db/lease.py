@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
-from gale.core.states import ACTIVE_RUN, CLAIMED
+from gale.core.states import ACTIVE_RUN, CLAIMED, RunState
 from gale.db import tables as t
 
 #: A process renews three times in this time, so that it can miss twice.
@@ -101,15 +101,18 @@ def adopt_runs(connection: Connection, job_id: str, now: datetime, limit: int) -
     """Take runs that nobody owns any more, oldest first; return their ids.
 
     A run is free when it has no owner, its lease has ended, or its owner is known to be dead.
-    Runs of paused or vanished DAGs are left alone.
+    Queued runs of paused or vanished DAGs are left alone; those that run need somebody who
+    notices what becomes of their attempts.
     """
     run = t.dag_run
     dead_owner = run.c.owner_job_id.in_(select(t.job.c.id).where(t.job.c.state.in_(["failed", "success"])))
     free = or_(run.c.owner_job_id.is_(None), run.c.lease_until < now, dead_owner)
+    runs_already = run.c.state == RunState.RUNNING.value
+    may_start = (~t.dag.c.is_paused, t.dag.c.is_active)
     query = (
         select(run.c.id)
         .join(t.dag, t.dag.c.dag_id == run.c.dag_id)
-        .where(run.c.state.in_(_ACTIVE), run.c.run_after <= now, free, ~t.dag.c.is_paused, t.dag.c.is_active)
+        .where(run.c.state.in_(_ACTIVE), run.c.run_after <= now, free, or_(runs_already, and_(*may_start)))
         .order_by(run.c.run_after, run.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=run)

@@ -244,13 +244,14 @@ def occupied(connection: Connection) -> Sequence[AnyRow]:
 _GRANT_HOLDER = select(t.grant_lock.c.holder).with_for_update()
 
 
-def take_grant_lock(connection: Connection, job_id: str) -> bool:
-    """Lock the right to grant slots until the commit; True if nobody else had it since we did."""
-    holder = connection.execute(_GRANT_HOLDER).scalar_one_or_none()
-    if holder == job_id:
-        return True
+def lock_grants(connection: Connection) -> str | None:
+    """Lock the right to grant slots and start runs until the commit; return who granted slots last."""
+    return connection.execute(_GRANT_HOLDER).scalar_one_or_none()
+
+
+def note_grants(connection: Connection, job_id: str) -> None:
+    """Write down, under the lock, that this scheduler has granted slots: the others must count anew."""
     connection.execute(update(t.grant_lock).values(holder=job_id, version=t.grant_lock.c.version + 1))
-    return False
 
 
 def lost_attempts(connection: Connection, runs: Collection[str], now: datetime) -> Sequence[AnyRow]:
