@@ -8,6 +8,7 @@ A broken file gives an import error and nothing else: its DAGs keep their last g
 is taken off the list only when a reading without errors, or a complete scan, proves it absent.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,10 +107,22 @@ class DagFiles:
         for path in [path for path in self._known if path not in present]:
             del self._known[path]
         with writing(self._engine) as connection:
-            vanished = self._store.retire_missing(connection, present, self._now())
+            vanished = self._store.retire_missing(connection, present, self._is_hidden)
         if vanished:
             log.info(telemetry.DAG_GONE, dag_ids=vanished)
             self.on_change()
+
+    def _is_hidden(self, path: Path) -> bool:
+        """Tell whether a file that was not found may be there all the same: its folder cannot be looked at."""
+        if any(path.is_relative_to(folder) and not _can_be_listed(folder) for folder in self._folders):
+            return True
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return False  # there, but an ignore file names it
 
     def _now(self) -> datetime:
         return self._clock.now()
@@ -157,6 +170,16 @@ class DagFiles:
             if changed:
                 self.on_change()
         self._start_reading()
+
+
+def _can_be_listed(folder: Path) -> bool:
+    try:
+        with os.scandir(folder):
+            return True
+    except NotADirectoryError:
+        return folder.is_file()
+    except OSError:
+        return False
 
 
 def _signature(path: Path) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ of its changes.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -77,16 +77,24 @@ class DagStore:
             connection.execute(update(t.dag).where(mine, t.dag.c.has_import_errors).values(has_import_errors=False))
         return changed
 
-    def retire_missing(self, connection: Connection, present: Collection[Path], now: datetime) -> list[str]:
-        """Take DAGs off the list whose file is proved absent by a complete scan; return their ids."""
-        del now
+    def retire_missing(
+        self, connection: Connection, present: Collection[Path], is_hidden: Callable[[Path], bool]
+    ) -> list[str]:
+        """Take DAGs off the list whose file is proved absent by a complete scan; return their ids.
+
+        Args:
+            connection: A transaction that writes.
+            present: The files that the scan found.
+            is_hidden: Tells whether a file that it did not find may be there all the same.
+        """
         filelocs = {self.fileloc(path) for path in present}
         rows = connection.execute(select(t.dag.c.dag_id, t.dag.c.fileloc).where(t.dag.c.is_active)).all()
-        gone = [row.dag_id for row in rows if row.fileloc not in filelocs]
+        missing = {loc for loc in {row.fileloc for row in rows} - filelocs if not is_hidden(self._folder / loc)}
+        gone = [row.dag_id for row in rows if row.fileloc in missing]
         if gone:
             connection.execute(update(t.dag).where(t.dag.c.dag_id.in_(gone)).values(is_active=False))
         errors = connection.execute(select(t.import_error.c.filename)).scalars()
-        fixed = [filename for filename in errors if filename not in filelocs]
+        fixed = [name for name in errors if name not in filelocs and not is_hidden(self._folder / name)]
         if fixed:
             connection.execute(delete(t.import_error).where(t.import_error.c.filename.in_(fixed)))
         return gone
