@@ -14,7 +14,7 @@ from gale.db.engine import open_engine, writing
 # The tests are no package, so what they share is found here.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from scheduler_world import World  # noqa: E402 - needs the line above
+from scheduler_world import World
 
 
 @pytest.fixture(scope="session")
