@@ -30,6 +30,7 @@ from gale.testing.invariants import Limits, check_invariants
 from gale_scheduler.book import RunBook
 from gale_scheduler.dag_files import DagFiles, ReadingOptions
 from gale_scheduler.dag_store import DagStore
+from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.job import SchedulerJob
 from gale_scheduler.loop import Pace, Parts, SchedulerLoop
 from gale_scheduler.mails import Mail
@@ -202,6 +203,7 @@ class World:
             max_active_runs=limits.max_active_runs,
         )
         job = SchedulerJob(self.clock, hostname="here", executor="HandExecutor")
+        files = FileVersions(self.dags, self.dags.parent / "versions")
         reader: Any = _Reader(self._contents)
         dag_files = DagFiles(engine, reader, store, self.clock, ReadingOptions(folders=(self.dags,)))
         parts = Parts(
@@ -211,11 +213,11 @@ class World:
             executor=executor,
             job=job,
             book=book,
-            relay=Relay(book, executor, job_id=job.id, hostname="here", dags_folder=self.dags),
+            relay=Relay(book, executor, job_id=job.id, hostname="here", files=files),
             rescuer=Rescuer(book, hostname="here"),
             requests=UserRequests(book, job.id),
             dag_files=dag_files,
-            notices=Notices(executor, job.id, self.send, NoticeOptions(dags_folder=self.dags, base_url="http://gale")),
+            notices=Notices(executor, job.id, self.send, NoticeOptions(files=files, base_url="http://gale")),
         )
         loop = SchedulerLoop(parts, self.pace)
         dag_files.on_change = loop.look

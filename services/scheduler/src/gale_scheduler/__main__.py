@@ -27,6 +27,7 @@ from gale_scheduler.book import RunBook
 from gale_scheduler.dag_files import DagFiles, ReadingOptions
 from gale_scheduler.dag_store import DagStore
 from gale_scheduler.file_events import FileEvents
+from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.job import SchedulerJob
 from gale_scheduler.loop import Pace, Parts, SchedulerLoop
 from gale_scheduler.mails import Mail
@@ -95,9 +96,8 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
         use_timetables=settings.scheduler.use_job_schedule,
     )
     dag_files = DagFiles(engine, edges.zygote, store, clock, _reading_options(settings))
-    options = NoticeOptions(
-        dags_folder=core.dags_folder, base_url=settings.webserver.base_url, check_slas=core.check_slas
-    )
+    files = FileVersions(core.dags_folder, settings.home / "versions")
+    options = NoticeOptions(files=files, base_url=settings.webserver.base_url, check_slas=core.check_slas)
     parts = Parts(
         engine=engine,
         clock=clock,
@@ -105,7 +105,7 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
         executor=executor,
         job=job,
         book=book,
-        relay=Relay(book, executor, job_id=job.id, hostname=hostname, dags_folder=core.dags_folder),
+        relay=Relay(book, executor, job_id=job.id, hostname=hostname, files=files),
         rescuer=Rescuer(book, hostname=hostname),
         requests=UserRequests(book, job.id),
         dag_files=dag_files,

@@ -29,6 +29,7 @@ from gale.db.apply import apply
 from gale.db.keys import new_token
 from gale.db.manners import insert_if_absent
 from gale.db.read import scheduling as ask
+from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.mails import Mail, compose
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ SLA_SECONDS: Final = 5.0
 class NoticeOptions:
     """What notices need to know of the settings."""
 
-    dags_folder: Path
+    files: FileVersions
     base_url: str
     check_slas: bool = True
 
@@ -102,7 +103,8 @@ class Notices:
         task = connection.execute(select(t.task_instance).where(t.task_instance.c.id == row.ti)).first()
         reason = json.loads(row.detail).get("reason", "")
         if row.kind == "callback":
-            order = self._callback_order(row, run, task, digest, reason)
+            file = self._options.files.file_for(connection, run.fileloc, digest)
+            order = _callback_order(row, run, task, (file, digest), reason)
             self._orders.append((row.id, order))
             return
         mail = compose(row, run, task, spec, reason=reason, base_url=self._options.base_url)
@@ -110,23 +112,6 @@ class Notices:
             _tick_off(connection, row.id, "" if mail is None else "Mail is switched off: smtp_host is empty.", now)
             return
         self._mails.append((row.id, mail))
-
-    def _callback_order(self, row: Any, run: Any, task: Any, digest: str, reason: str) -> AttemptOrder:
-        return AttemptOrder(
-            ti=row.ti or f"run:{row.run}",
-            token=new_token(),
-            run=_facts_of_run(run),
-            task_id="" if task is None else task.task_id,
-            map_index=-1 if task is None else task.map_index,
-            try_number=max(1, row.try_number),
-            max_tries=1 if task is None else task.max_tries,
-            file=str(self._options.dags_folder / run.fileloc),
-            source_digest=digest,
-            callback=row.event,
-            callback_reason=reason,
-            state=run.state if task is None else task.state,
-            hostname="" if task is None else task.hostname,
-        )
 
     # --- after the commit --------------------------------------------------------------------------
 
@@ -164,6 +149,24 @@ class Notices:
     def close(self) -> None:
         """Let mails that are being sent end; the rest stays due."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _callback_order(row: Any, run: Any, task: Any, source: tuple[Path, str], reason: str) -> AttemptOrder:
+    return AttemptOrder(
+        ti=row.ti or f"run:{row.run}",
+        token=new_token(),
+        run=_facts_of_run(run),
+        task_id="" if task is None else task.task_id,
+        map_index=-1 if task is None else task.map_index,
+        try_number=max(1, row.try_number),
+        max_tries=1 if task is None else task.max_tries,
+        file=str(source[0]),
+        source_digest=source[1],
+        callback=row.event,
+        callback_reason=reason,
+        state=run.state if task is None else task.state,
+        hostname="" if task is None else task.hostname,
+    )
 
 
 def _take(connection: Connection, job_id: str, now: datetime) -> list[Any]:

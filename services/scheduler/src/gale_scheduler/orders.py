@@ -30,13 +30,13 @@ def run_facts(owned: OwnedRun) -> RunFacts:
     )
 
 
-def order_for(owned: OwnedRun, facts: TaskFacts, *, dags_folder: Path, first_try_at: datetime | None) -> AttemptOrder:
+def order_for(owned: OwnedRun, facts: TaskFacts, *, file: Path, first_try_at: datetime | None) -> AttemptOrder:
     """Return the order for the attempt that `facts` describes.
 
     Args:
         owned: The run.
         facts: The task instance, claimed: it has a token.
-        dags_folder: What the file's path is relative to.
+        file: Where the version of the DAG that the run follows is to be imported from.
         first_try_at: When a sensor in reschedule mode was first asked; None for others.
     """
     task = owned.machine.task_spec(facts.ti)
@@ -48,7 +48,7 @@ def order_for(owned: OwnedRun, facts: TaskFacts, *, dags_folder: Path, first_try
         map_index=facts.map_index,
         try_number=facts.try_number,
         max_tries=facts.max_tries,
-        file=str(dags_folder / owned.row.fileloc),
+        file=str(file),
         source_digest=owned.source_digest,
         execution_timeout=task.execution_timeout,
         queue=task.queue,

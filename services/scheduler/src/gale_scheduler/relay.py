@@ -8,7 +8,6 @@ leaves them queued; the rows that say so are its outbox.)
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -21,6 +20,7 @@ from gale.db.keys import new_token
 from gale.db.lease import lease_end
 from gale.db.read import scheduling as ask
 from gale_scheduler.book import OwnedRun, RunBook
+from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.orders import order_for
 
 
@@ -35,12 +35,12 @@ class Grants:
 class Relay:
     """Grants slots to candidates of the book and builds the orders for their attempts."""
 
-    def __init__(self, book: RunBook, executor: Executor, *, job_id: str, hostname: str, dags_folder: Path) -> None:
+    def __init__(self, book: RunBook, executor: Executor, *, job_id: str, hostname: str, files: FileVersions) -> None:
         self._book = book
         self._executor = executor
         self._job_id = job_id
         self._hostname = hostname
-        self._dags_folder = dags_folder
+        self._files = files
         self._must_recount = True
 
     def recount(self) -> None:
@@ -81,7 +81,8 @@ class Relay:
         again = before.start_date if before.start_date and not before.end_date else None
         if facts.try_number > 1 and again is None:
             clear_xcoms(connection, [_Keys(owned, facts.task_id, facts.map_index)])
-        grants.orders.append(order_for(owned, facts, dags_folder=self._dags_folder, first_try_at=again))
+        file = self._files.file_for(connection, owned.row.fileloc, owned.source_digest)
+        grants.orders.append(order_for(owned, facts, file=file, first_try_at=again))
 
 
 class _Keys:
