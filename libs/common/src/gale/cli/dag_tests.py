@@ -35,7 +35,7 @@ _LEASE: Final = timedelta(days=365)
 @click.argument("date", required=False)
 @subdir_option
 @click.option("-c", "--conf", type=JSON, help="What the run is given, as a JSON object.")
-@click.option("-o", "--output", type=click.Choice(["table", "json", "yaml", "plain"]), default="table")
+@output_option
 @pass_session
 def test(
     session: Session, dag_id: str, date: str | None, subdir: Path | None, *, conf: dict[str, Any] | None, output: str

@@ -273,7 +273,7 @@ def delete(session: Session, dag_id: str, *, yes: bool) -> None:
 
 @dags.command("list-jobs")
 @click.option("--state", help="Only jobs in this state.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most that are listed.")
 @output_option
 @pass_session
 def list_jobs(session: Session, output: str, *, state: str | None, limit: int) -> None:

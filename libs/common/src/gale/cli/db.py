@@ -73,7 +73,15 @@ def _check(session: Session) -> None:
 
 
 @db.command("check-migrations")
-@click.option("-t", "--migration-wait-timeout", "seconds", type=click.FloatRange(0), default=60.0, show_default=True)
+@click.option(
+    "-t",
+    "--migration-wait-timeout",
+    "seconds",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="Give up after so many seconds.",
+)
 @pass_session
 def check_migrations(session: Session, seconds: float) -> None:
     """Wait until somebody has made or renewed the tables."""

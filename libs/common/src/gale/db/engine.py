@@ -66,7 +66,7 @@ def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False) -> En
 
 def _open_sqlite(url: URL, *, must_exist: bool) -> Engine:
     path = url.database
-    if path and path != ":memory:" and must_exist and not Path(path).exists():
+    if must_exist and path and path != ":memory:" and not path.startswith("file:") and not Path(path).exists():
         raise StoreUnreachable(f"There is no database file {path}. Run `gale db migrate` to make one.")
     engine = create_engine(
         url,
