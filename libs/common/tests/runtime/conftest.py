@@ -1,5 +1,4 @@
 """A real zygote with real task processes below it: nothing here is faked but the services."""
-# ruff: noqa: ARG002  the fake services have the arguments of the real ones
 
 import os
 import selectors

@@ -233,12 +233,14 @@ class ZygoteClient:
         """End the zygote and everything below it."""
         self._closed = True
         zygote, self._zygote = self._zygote, None
-        self._hosts.abandon_all()
+        lost = self._hosts.abandon_all()
         for job, _ in self._jobs.values():
             job.close()
         self._jobs.clear()
         if zygote is not None:
             zygote.close()
+        for task in lost:
+            task.task_lost("The service ended before the task did")
 
 
 def _how(gone: messages.ChildGone) -> str:

@@ -144,51 +144,57 @@ class Host:
                     self._channel.send(messages.encode(messages.Signalled(number=number)))
 
     def _start(self, tasks: list[messages.TaskStart], fds: list[int]) -> None:
-        gone = []
-        for index, task in enumerate(tasks):
-            # All that can be done ahead is done here, where memory is not yet shared with a child.
+        # Descriptors get lost on the way when this process has no room for them.
+        gone = [_never_started(task, "The host has too many files open.") for task in tasks[len(fds) :]]
+        ready = []
+        # All that can be done ahead is done here, where memory is not yet shared with a child: each
+        # page that is touched after a fork has to be copied, here as well as there.
+        for task, fd in zip(tasks, fds, strict=False):
             try:
-                prepared = prepare(task, fds[index], self._clock)
+                ready.append((task, prepare(task, fd, self._clock)))
             except NotPrepared as error:
                 gone.append(_never_started(task, str(error)))
+        for index, (task, prepared) in enumerate(ready):
+            pid = self._use_spare(task, prepared)
+            if pid is None:
+                pid = self._fork(task, prepared, [other for _, other in ready[index + 1 :]])
+            if pid is None:
+                gone.append(_never_started(task, "The operating system refused a new process."))
                 continue
-            if (pid := self._use_spare(task, prepared)) is not None:
-                self._started(pid, task.number)
-                continue
-            set_environment(prepared.order, task.marker)
-            self._room.write(task.marker)
-            try:
-                pid = os.fork()
-            except OSError as error:
-                gone.append(_never_started(task, f"The operating system refused a new process: {error}."))
-                continue
-            finally:
-                if os.getpid() == self._pid:
-                    self._room.write("")
-                    prepared.close()
-            if pid == 0:
-                self._in_child(prepared, fds[index + 1 :])
-            self._started(pid, task.number)
-            self._waiter.add_child(pid)
+            self._pids[task.number] = pid
+            self._reaper.add(pid, task.number)
+            # The next one may well be as short: have a process ready for it as soon as there is time.
+            self._wants_spare = True
         if gone:
             self._channel.send(messages.encode(messages.TasksGone(tasks=gone)))
 
-    def _in_child(self, prepared: Prepared, others: list[int]) -> NoReturn:
+    def _fork(self, task: messages.TaskStart, prepared: Prepared, others: list[Prepared]) -> int | None:
+        """Fork a task process and return its pid, None if there can be no more."""
+        set_environment(prepared.order, task.marker)
+        self._room.write(task.marker)
+        try:
+            pid = os.fork()
+        except OSError:
+            self._room.write("")
+            prepared.close()
+            return None
+        if pid == 0:
+            self._in_child(prepared, others)
+        self._room.write("")
+        prepared.close()
+        self._waiter.add_child(pid)
+        return pid
+
+    def _in_child(self, prepared: Prepared, others: list[Prepared]) -> NoReturn:
         try:
             self._waiter.leave_in_child()
             self._channel.socket.close()
-            for fd in others:
-                os.close(fd)
+            for other in others:
+                other.close()
             run_task_process(prepared, self._pid, self._load)
         finally:
             # Whatever happens, a task process never gets back into the host's loop.
             os._exit(EXIT_NO_SETUP)
-
-    def _started(self, pid: int, number: int) -> None:
-        self._pids[number] = pid
-        self._reaper.add(pid, number)
-        # The next one may well be as short: have a process ready for it as soon as there is time.
-        self._wants_spare = True
 
     # --- the process in waiting -----------------------------------------------------------
 

@@ -29,10 +29,10 @@ def log_path(
     base: str | os.PathLike[str], *, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1
 ) -> Path:
     """Return the path of an attempt's log below the folder `base`."""
-    parts = [f"dag_id={_part(dag_id)}", f"run_id={_part(run_id)}", f"task_id={_part(task_id)}"]
+    name = f"dag_id={_part(dag_id)}/run_id={_part(run_id)}/task_id={_part(task_id)}"
     if map_index >= 0:
-        parts.append(f"map_index={map_index}")
-    return Path(base, *parts, f"attempt={try_number}.log")
+        name += f"/map_index={map_index}"
+    return Path(base, f"{name}/attempt={try_number}.log")
 
 
 def log_path_of(base: str | os.PathLike[str], order: AttemptOrder) -> Path:

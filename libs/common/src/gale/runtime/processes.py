@@ -26,6 +26,7 @@ MARKER: Final = "GALE_ATTEMPT"
 MARKER_ROOM: Final = 64
 _PADDING: Final = "."
 
+_LISTING: Final = 65_536
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
@@ -97,9 +98,19 @@ def children(pid: int) -> list[int]:
     if not IS_LINUX:
         return []
     try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()]
+        # Not by pathlib: a host does this after each task.
+        listing = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return []
+    try:
+        found = b""
+        while part := os.read(listing, _LISTING):
+            found += part
+    except OSError:
+        return []
+    finally:
+        os.close(listing)
+    return [int(word) for word in found.split()]
 
 
 def kill_strays(known: Collection[int]) -> int:
