@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow import _pendulum
 from gale.authoring import groups, instants
 from gale.authoring.dag import DAG
 from gale.authoring.execution import run_task
@@ -49,8 +50,9 @@ class XComs:
 
 @pytest.fixture(autouse=True)
 def clean() -> Iterator[None]:
-    """Forget what the package changes for the whole process when it is used."""
+    """Begin as a process that has just imported airflow, and forget afterwards what that changed for all."""
     shown = instants._show
+    _pendulum.install()
     yield
     groups.close_all()
     instants.show_as(shown)

@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import Any, Final
 
 from gale.authoring import surroundings
+from gale.authoring.calling import keyword_arguments
 from gale.authoring.instants import shown
 from gale.authoring.operator import task_log
 from gale.core.states import RunState, TaskState
 from gale.notifiers.mail import Mail, build_message, send
 from gale.notifiers.mail_settings import mail_settings
-from gale.operators.python import keyword_arguments
 
 
 def apply_defaults(init: Callable[..., None]) -> Callable[..., None]:
@@ -52,20 +52,18 @@ def send_email(  # noqa: PLR0917  Airflow's signature
     files: list[str] | None = None,
     dryrun: bool = False,
     cc: str | list[str] | None = None,
-    bcc: str | list[str] | None = None,
-    mime_subtype: str = "html",
     **options: Any,
 ) -> None:
-    """Send a mail by the house's settings, or by `conn_id`."""
+    """Send a mail by the house's settings, or by `conn_id`; options are those of EmailOperator."""
     settings = mail_settings(options.get("conn_id"))
     mail = Mail(
         to=to,
         subject=subject,
         text=html_content,
         sender=options.get("from_email") or settings.sender,
-        subtype=mime_subtype,
+        subtype=options.get("mime_subtype", "html"),
         cc=cc,
-        bcc=bcc,
+        bcc=options.get("bcc"),
         files=files or (),
         headers=options.get("custom_headers") or {},
     )

@@ -12,8 +12,8 @@ import pytest
 from gale.authoring import surroundings
 from gale.authoring.exceptions import TaskError
 from gale.core.attempt import Outcome
+from gale.hooks.shell import Shell, describe_exit
 from gale.operators.bash import BashOperator
-from gale.operators.shell import Shell, describe_exit
 
 
 @pytest.fixture

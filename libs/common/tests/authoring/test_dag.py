@@ -35,7 +35,7 @@ def test_every_name_of_the_schedule_means_the_same(name):
     assert DAG("d", **{name: None}).timetable_spec.kind == "none"
 
 
-def test_two_schedules_are_refused():
+def test_two_schedules_for_one_dag_are_refused():
     with pytest.raises(DagDefinitionError, match=r"schedule and schedule_interval.*give schedule alone"):
         DAG("d", schedule="@daily", schedule_interval="@hourly")
 

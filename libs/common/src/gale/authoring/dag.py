@@ -273,13 +273,6 @@ class DAG:
         """Draw an arrow between two tasks, by id."""
         self.get_task(upstream_task_id).set_downstream(self.get_task(downstream_task_id))
 
-    def cli(self) -> None:
-        """Say what has taken the place of Airflow 1.x's per-file command line."""
-        raise DagDefinitionError(
-            "dag.cli() is not part of Gale. Use the command `gale`, for instance "
-            f"`gale tasks test {self.dag_id} TASK DATE`."
-        )
-
     def __enter__(self) -> Self:
         groups.push(self.task_group)
         if _watchers and self.auto_register:

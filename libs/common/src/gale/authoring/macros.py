@@ -9,7 +9,10 @@ import time as _time
 import uuid as _uuid
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
+
+from dateutil import parser as _parser  # type: ignore[import-untyped]  # its stubs are a package of their own
+from dateutil import relativedelta as _relativedelta
 
 from gale.authoring import surroundings
 
@@ -70,16 +73,10 @@ class Macros:
     time = SimpleNamespace(strftime=_time.strftime, gmtime=_time.gmtime, mktime=_time.mktime)
     json = SimpleNamespace(dumps=_json.dumps, loads=_json.loads)
 
-    @property
-    def dateutil(self) -> Any:
-        """Parts of dateutil, if it is installed."""
-        # Few templates need it, and it takes 10 ms to import.
-        from dateutil import parser, relativedelta  # type: ignore[import-untyped]  # noqa: PLC0415
-
-        return SimpleNamespace(
-            parser=SimpleNamespace(parse=parser.parse),
-            relativedelta=SimpleNamespace(relativedelta=relativedelta.relativedelta),
-        )
+    dateutil = SimpleNamespace(
+        parser=SimpleNamespace(parse=_parser.parse),
+        relativedelta=SimpleNamespace(relativedelta=_relativedelta.relativedelta),
+    )
 
 
 macros: Final = Macros()

@@ -83,6 +83,8 @@ class BaseOperator(TaskNode):
     #: Set on operators whose result says which way to go: the ids that `execute` chose against.
     inherits_from_empty_operator: ClassVar[bool] = False
     custom_operator_name: ClassVar[str] = ""
+    #: The logger whose lines stand in the attempt's log.
+    log: ClassVar[logging.Logger] = task_log
 
     owner: str
     email: list[str]
@@ -247,11 +249,6 @@ class BaseOperator(TaskNode):
     def output(self) -> XComArg:
         """The task's result, to be given to other tasks."""
         return XComArg(self)
-
-    @property
-    def log(self) -> logging.Logger:
-        """The logger whose lines stand in the attempt's log."""
-        return task_log
 
     @property
     def task_type(self) -> str:

@@ -10,7 +10,7 @@ from gale.authoring.arguments import TaskArguments
 from gale.authoring.context import environment_of
 from gale.authoring.exceptions import TaskError, TaskSkipped
 from gale.authoring.operator import BaseOperator
-from gale.operators.shell import Shell, describe_exit
+from gale.hooks.shell import Shell, describe_exit
 
 
 def _as_is(line: str) -> Any:

@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from gale.authoring.arguments import TaskArguments
 from gale.authoring.branching import leave_out_all_but, leave_out_downstream
-from gale.authoring.context import Context, get_current_context
+from gale.authoring.calling import call_with_context
 from gale.authoring.operator import BaseOperator
 from gale.errors import DagDefinitionError
-
-__all__ = [
-    "BranchPythonOperator",
-    "PythonOperator",
-    "ShortCircuitOperator",
-    "get_current_context",
-    "keyword_arguments",
-]
-
-
-def keyword_arguments(
-    function: Callable[..., Any], args: Collection[Any], given: Mapping[str, Any], context: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what a function is called with by keyword: what it was given, and of the context what it names.
-
-    A function with `**kwargs` gets the whole context, as in Airflow.
-    """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        # Built-in functions of C need not tell their parameters.
-        return dict(given)
-    if not parameters:
-        return dict(given)
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        taken = {parameter.name for parameter in parameters[: len(args)]}
-        return {**{name: context[name] for name in context if name not in taken}, **given}
-    wanted = {}
-    for parameter in parameters[len(args) :]:
-        name = parameter.name
-        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY} or name in given:
-            continue
-        if name == "context" and name not in context:
-            wanted[name] = context
-        elif name in context:
-            wanted[name] = context[name]
-    return {**wanted, **given}
 
 
 class PythonOperator(BaseOperator):
@@ -100,17 +62,7 @@ class PythonOperator(BaseOperator):
 
     def call(self, context: Mapping[str, Any]) -> Any:
         """Call the function with its arguments; a coroutine is run to its end."""
-        assert isinstance(context, Context)  # noqa: S101  run_task makes it
-        context["templates_dict"] = self.templates_dict
-        args = list(self.op_args)
-        kwargs = keyword_arguments(self.python_callable, args, self.op_kwargs, context)
-        result = self.python_callable(*args, **kwargs)
-        if inspect.iscoroutine(result):
-            # 25 ms of import that only coroutines are worth.
-            import asyncio  # noqa: PLC0415
-
-            return asyncio.run(result)
-        return result
+        return call_with_context(self, context)
 
 
 def _short(value: Any) -> str:

@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, overload
 
+from gale.authoring.calling import call_with_context
 from gale.authoring.context import context_names
 from gale.authoring.exceptions import TaskError, TaskSkipped
 from gale.authoring.groups import TaskGroup, current_group
@@ -21,7 +22,7 @@ from gale.authoring.templates import renderer_of
 from gale.authoring.xcom_arg import XComArg, refuse_mapping
 from gale.errors import DagDefinitionError
 from gale.operators.bash import BashOperator
-from gale.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator, keyword_arguments
+from gale.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
 from gale.sensors.python import PythonSensor
 
 
@@ -45,10 +46,7 @@ class _BashTask(BashOperator):
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Call the function, fill in what it returns, and run it."""
-        args = list(self.op_args)
-        command: Any = self.python_callable(
-            *args, **keyword_arguments(self.python_callable, args, self.op_kwargs, context)
-        )
+        command = call_with_context(self, context)
         if not isinstance(command, str) or not command.strip():
             raise TaskError(
                 f"The function of @task.bash {self.task_id!r} returned {command!r}. Return the command as text."

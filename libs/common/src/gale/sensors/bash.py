@@ -8,7 +8,7 @@ from typing import Any
 from gale.authoring import surroundings
 from gale.authoring.context import environment_of
 from gale.authoring.exceptions import TaskError
-from gale.operators.shell import Shell, describe_exit
+from gale.hooks.shell import Shell, describe_exit
 from gale.sensors.base import BaseSensorOperator
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from gale.authoring import services
+from gale.authoring.calling import keyword_arguments
 from gale.authoring.exceptions import TaskError, TaskSkipped
 from gale.authoring.instants import to_utc
+from gale.authoring.operator import BaseOperator
 from gale.errors import DagDefinitionError
-from gale.operators.empty import EmptyOperator
-from gale.operators.python import keyword_arguments
 from gale.sensors.base import BaseSensorOperator
 
 
@@ -110,11 +110,12 @@ class ExternalTaskSensor(BaseSensorOperator):
         )
 
 
-class ExternalTaskMarker(EmptyOperator):
+class ExternalTaskMarker(BaseOperator):
     """Mark that a task of another DAG waits for this one; does nothing when run."""
 
     template_fields: Sequence[str] = ("external_dag_id", "external_task_id", "logical_date")
     ui_color = "#4db7db"
+    inherits_from_empty_operator: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -131,3 +132,6 @@ class ExternalTaskMarker(EmptyOperator):
         self.external_task_id = external_task_id
         self.logical_date = logical_date or execution_date or "{{ logical_date.isoformat() }}"
         self.recursion_depth = recursion_depth
+
+    def execute(self, context: Mapping[str, Any]) -> Any:
+        """Do nothing."""

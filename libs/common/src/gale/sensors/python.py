@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from gale.authoring.context import Context
-from gale.operators.python import keyword_arguments
+from gale.authoring.calling import call_with_context
 from gale.sensors.base import BaseSensorOperator, PokeReturnValue
 
 
@@ -40,8 +39,5 @@ class PythonSensor(BaseSensorOperator):
 
     def poke(self, context: Mapping[str, Any]) -> bool | PokeReturnValue:
         """Return what the function returns."""
-        assert isinstance(context, Context)  # noqa: S101  run_task makes it
-        context["templates_dict"] = self.templates_dict
-        args = list(self.op_args)
-        answer = self.python_callable(*args, **keyword_arguments(self.python_callable, args, self.op_kwargs, context))
+        answer = call_with_context(self, context)
         return answer if isinstance(answer, PokeReturnValue) else bool(answer)
