@@ -14,7 +14,7 @@ from gale.core.facts import RunStatus, TaskFacts
 from gale.core.run_machine import RunMachine
 from gale.core.slots import Candidate, Limit, SlotLedger
 from gale.core.states import RunState, TaskState
-from gale.core.trigger_rules import Verdict, evaluate
+from gale.core.trigger_rules import Verdict
 
 
 class Cause(StrEnum):
@@ -253,18 +253,14 @@ def _max_active_runs(around: Surroundings) -> Explanation:
 
 def _explain_dependencies(machine: RunMachine, facts: TaskFacts) -> Explanation:
     spec = machine.task_spec(facts.ti)
-    if evaluate(spec.trigger_rule, machine.tally(facts.ti)) is Verdict.RUN:
+    if machine.verdict(facts.ti) is Verdict.RUN:
         return _answer(
             Cause.PAST,
             "It has depends_on_past or wait_for_downstream, and its instance in the previous run has not "
             "succeeded. Clear or mark that one.",
             "设置了 depends_on_past 或 wait_for_downstream，而上一次运行中的对应任务尚未成功。请清除或标记那个任务。",
         )
-    waiting = [
-        (task_id, upstream.state.value)
-        for task_id in spec.upstream
-        if (upstream := machine.by_task(task_id)) is not None and upstream.state in _WAITING | _BUSY
-    ]
+    waiting = [(other.task_id, other.state.value) for other in machine.waits_for(facts.ti)]
     names = ", ".join(f"{task_id} ({state})" for task_id, state in waiting[:_NAMED])
     more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
     return _answer(
@@ -278,7 +274,6 @@ def _explain_dependencies(machine: RunMachine, facts: TaskFacts) -> Explanation:
 
 #: How many names a sentence lists.
 _NAMED = 5
-_BUSY = frozenset({TaskState.RUNNING, TaskState.RESTARTING})
 
 
 def _explain_slots(ledger: SlotLedger, candidate: Candidate, around: Surroundings) -> Explanation:

@@ -116,9 +116,19 @@ class RunMachine:
             if not node.past_met and node.facts.state is TaskState.NONE
         ]
 
-    def tally(self, ti: str) -> Tally:
-        """Return how the direct upstream tasks of `ti` stand (to be read only)."""
-        return self._nodes[ti].tally
+    def verdict(self, ti: str) -> Verdict:
+        """Return what the trigger rule of `ti` says now."""
+        node = self._nodes[ti]
+        return evaluate(node.spec.trigger_rule, node.tally, node.guards, is_teardown=node.spec.is_teardown)
+
+    def waits_for(self, ti: str) -> list[TaskFacts]:
+        """Return the unfinished task instances on which the verdict of `ti` depends."""
+        node = self._nodes[ti]
+        return [
+            other.facts
+            for other in self._nodes.values()
+            if other.facts.state not in FINISHED and (node in other.down or node in other.guarded)
+        ]
 
     def is_excluded(self, ti: str) -> bool:
         """Tell whether a branch upstream chose not to run this task."""
@@ -145,11 +155,10 @@ class RunMachine:
         match event:
             case e.RowChanged():
                 self._replace(node, event.facts, out, event.cause)
+                self._retire(node, event.cause, now, out)
             case e.PastMet():
                 node.past_met = True
                 self._dirty.append(node)
-            case e.DelayElapsed() if node.facts.task_id in self._gone:
-                self._move(node, e.TaskVanished(ti=event.ti, cause=event.cause), now, out)
             case _:
                 self._move(node, event, now, out)
                 if isinstance(event, (e.Cleared, e.Marked)):
@@ -205,16 +214,23 @@ class RunMachine:
 
     def _adopt(self, cause: str, now: datetime, out: list[Command]) -> None:
         for node in self._nodes.values():
+            self._retire(node, cause, now, out)
             state = node.facts.state
-            if node.facts.task_id in self._gone and is_legal(node.facts, e.TaskVanished(ti=node.facts.ti)):
-                self._move(node, e.TaskVanished(ti=node.facts.ti, cause=cause), now, out)
-            elif node.facts.task_id not in self._gone and state is TaskState.REMOVED:
+            if node.facts.task_id not in self._gone and state is TaskState.REMOVED:
                 self._move(node, e.TaskReturned(ti=node.facts.ti, cause=cause), now, out)
             elif state in _DELAYED:
                 self._set_timer(node, out)
+        self._failing_fast = self.spec.fail_fast and any(map(self._has_just_failed, self._nodes.values()))
         self._dirty.extend(self._nodes.values())
         if self.status.state is RunState.RUNNING:
             self._watch_timeout(out)
+
+    def _has_just_failed(self, node: _Node) -> bool:
+        """Tell whether a task failed since the run began: whoever had the run died before he acted on it."""
+        began, failed_at = self.status.start_date, node.facts.end_date
+        return (
+            node.facts.state is TaskState.FAILED and began is not None and failed_at is not None and failed_at > began
+        )
 
     # --- moving --------------------------------------------------------------------------------
 
@@ -227,6 +243,13 @@ class RunMachine:
         if before.state in CLAIMED and before.token and not isinstance(event, _BY_WORKER):
             reason = f"{type(event).__name__}: the task instance is now {after.state.value}"
             out.append(StopAttempt(cause=event.cause, ti=before.ti, token=before.token, reason=reason))
+        self._retire(node, event.cause, now, out)
+
+    def _retire(self, node: _Node, cause: str, now: datetime, out: list[Command]) -> None:
+        """Remove a task that is no longer in the DAG, as soon as no worker holds it, instead of starting it anew."""
+        vanished = e.TaskVanished(ti=node.facts.ti, cause=cause)
+        if node.facts.task_id in self._gone and is_legal(node.facts, vanished):
+            self._move(node, vanished, now, out)
 
     def _replace(self, node: _Node, after: TaskFacts, out: list[Command], cause: str) -> None:
         """Take in the new facts of a node, and all that follows from them at once."""
@@ -235,6 +258,8 @@ class RunMachine:
         if before.not_taken != after.not_taken:
             self._count_exclusions(before, by=-1)
             self._count_exclusions(after, by=1)
+        if is_now is TaskState.FAILED and self.spec.fail_fast:
+            self._failing_fast |= was is not is_now or self._has_just_failed(node)
         if was is is_now:
             return
         self._unfinished += (was in FINISHED) - (is_now in FINISHED)
@@ -249,8 +274,6 @@ class RunMachine:
                 self._dirty.append(guarded)
         if is_now is TaskState.NONE:
             self._dirty.append(node)
-        if is_now is TaskState.FAILED and self.spec.fail_fast:
-            self._failing_fast = True
         if is_now in _DELAYED:
             self._set_timer(node, out)
         self._notify(node, was, cause, out)
@@ -259,6 +282,7 @@ class RunMachine:
         """Decide every node whose surroundings have changed, then the run itself."""
         if self.status.state is not RunState.RUNNING:
             self._dirty.clear()
+            self._failing_fast = False
             return
         if self._failing_fast:
             self._failing_fast = False
@@ -276,7 +300,7 @@ class RunMachine:
             self._move(node, e.BranchNotTaken(ti=ti, cause=cause), now, out)
             return
         self.evaluations += 1
-        match evaluate(node.spec.trigger_rule, node.tally, node.guards, is_teardown=node.spec.is_teardown):
+        match self.verdict(ti):
             case Verdict.RUN if node.past_met:
                 self._move(node, e.DependenciesMet(ti=ti, cause=cause), now, out)
             case Verdict.SKIP:
@@ -341,10 +365,11 @@ class RunMachine:
             self._move_run(e.RunReopened(cause=cause), now, out)
 
     def _has_failed(self) -> bool:
-        """A run fails when one of its leaf tasks did, or (fail fast) any task did."""
-        if self.spec.fail_fast:
-            return any(node.facts.state in _BAD for node in self._nodes.values())
-        return any(node.facts.state in _BAD for node in self._nodes.values() if _decides_run(node))
+        """A run fails when one of its leaf tasks did, or (fail fast) any task did. Vanished tasks do not count."""
+        bad = [
+            node for node in self._nodes.values() if node.facts.state in _BAD and node.facts.task_id not in self._gone
+        ]
+        return bool(bad) if self.spec.fail_fast else any(map(_decides_run, bad))
 
     def _abort_rest(self, cause: str, now: datetime, out: list[Command]) -> None:
         for node in self._nodes.values():
