@@ -230,7 +230,7 @@ def test_one_instance_of_a_mapped_task_is_marked_alone(
     user: Browser, engine: Engine, done: str, etl: dict[str, Any], rows: Callable[..., list[Any]]
 ) -> None:
     add_mapped(engine, etl, ["failed", "failed"])
-    user.patch(f"{done}/t1/1", json={"new_state": "success"})
+    user.patch(f"{done}/t1/1?update_mask=new_state", json={"new_state": "success"})
     assert json.loads(rows(t.request)[0].payload)["tis"] == [seeds.key(901)]
     assert user.patch(f"{done}/t1/7", json={"new_state": "success"}).status_code == 404
     assert user.patch(f"{done}/t1?map_index=0", json={"new_state": "success"}).get_json()["total_entries"] == 1

@@ -29,13 +29,15 @@ from gale_webserver.api import (
 )
 from gale_webserver.auth import guard, login
 from gale_webserver.context import EXTENSION, Services
-from gale_webserver.routing import MAX_BODY_BYTES, Routes
+from gale_webserver.routing import CONVERTERS, MAX_BODY_BYTES, Routes
+from gale_webserver.run_cache import RunCache
 from gale_webserver.ui import dags as ui_dags
 from gale_webserver.ui import grid as ui_grid
 from gale_webserver.ui import logs as ui_logs
 from gale_webserver.ui import system as ui_system
 from gale_webserver.ui import why as ui_why
 
+GRID_CACHE_BYTES: Final = 32 * 1024 * 1024
 MIN_SECRET_LENGTH: Final = 16
 #: Values that stand in guides and images, so that everybody knows them.
 _KNOWN_SECRETS: Final = frozenset(
@@ -119,12 +121,14 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, patience_sec
             lifetime_seconds=auth.jwt_expiration_time,
         ),
         throttle=Throttle(clock.monotonic),
+        grid_cache=RunCache(GRID_CACHE_BYTES),
         secure=is_secure(settings),
         patience_seconds=patience_seconds,
     )
     problems.install(app)
     headers.install(app)
     guard.install(app)
+    app.url_map.converters.update(CONVERTERS)
     for group in ROUTES:
         group.install(app)
     openapi.install(app, ROUTES)

@@ -15,6 +15,7 @@ from gale.settings import Settings
 from gale_webserver.access.roles import Permission, permissions_of
 from gale_webserver.access.throttle import Throttle
 from gale_webserver.access.tokens import Tokens
+from gale_webserver.run_cache import RunCache
 
 EXTENSION: Final = "gale"
 
@@ -29,6 +30,7 @@ class Services:
     box: FernetBox
     tokens: Tokens
     throttle: Throttle
+    grid_cache: RunCache
     #: True if users reach the page over TLS, so that cookies may insist on it.
     secure: bool
     #: How long an answer waits for the scheduler to do what was asked.

@@ -10,16 +10,16 @@ from flask import Flask, Response
 from gale_webserver.access.roles import Permission
 from gale_webserver.access.table import PERMISSION_OF
 from gale_webserver.problems import PROBLEM_TYPE, Problem
-from gale_webserver.query import Param
+from gale_webserver.query import MAX_INTEGER, Param
 from gale_webserver.routing import JSON_TYPE, Declared, Routes
 from gale_webserver.version import version
 
 ADDRESS: Final = "/api/v2/openapi.json"
 ENDPOINT: Final = "openapi.describe"
-_VARIABLE: Final = re.compile(r"<(?:(?P<kind>int|path)(?P<signed>\(signed=True\))?:)?(?P<name>\w+)>")
+_VARIABLE: Final = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 _KINDS: Final[dict[str, dict[str, Any]]] = {
     "text": {"type": "string", "maxLength": 1000},
-    "integer": {"type": "integer", "minimum": -(2**31) + 1, "maximum": 2**31 - 1},
+    "integer": {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER},
     "number": {"type": "number"},
     "flag": {"type": "boolean"},
     "instant": {"type": "string", "format": "date-time"},
@@ -29,6 +29,7 @@ _REFUSALS: Final = {
     "401": "Nobody is signed in.",
     "403": "The role may not do this.",
     "404": "There is no such thing.",
+    "405": "This address does not know that method.",
     "409": "It clashes with what is there.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
@@ -97,10 +98,8 @@ def _path_parameters(rule: str) -> list[dict[str, Any]]:
     found = []
     for variable in _VARIABLE.finditer(rule):
         schema: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 250}
-        if variable["kind"] == "int":
-            schema = {"type": "integer", "maximum": 2**31 - 1}
-            if not variable["signed"]:
-                schema["minimum"] = 0
+        if variable["kind"] in {"number", "index"}:
+            schema = {"type": "integer", "minimum": 0 if variable["kind"] == "number" else -1, "maximum": MAX_INTEGER}
         found.append({"name": variable["name"], "in": "path", "required": True, "schema": schema})
     return found
 

@@ -16,11 +16,12 @@ from typing import Any, Final, TypeVar
 import msgspec
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.routing import BaseConverter, IntegerConverter, Map
 
 from gale.errors import BadRequest
 from gale_webserver.context import services
 from gale_webserver.problems import Refused
-from gale_webserver.query import Param, read_query
+from gale_webserver.query import MAX_INTEGER, Param, read_query
 
 JSON_TYPE: Final = "application/json"
 #: Bodies are JSON: forms and uploads are not taken at all.
@@ -28,6 +29,26 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 View = TypeVar("View", bound=Callable[..., Any])
 #: Decoders are costly to build and cheap to keep.
 _decoder = functools.cache(msgspec.json.Decoder)
+
+
+class Number(IntegerConverter):
+    """A whole number in an address that every database can store. Others match no route."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=MAX_INTEGER)
+
+
+class Index(IntegerConverter):
+    """Like `Number`, but it may be negative: -1 is the map index of a task that is not mapped."""
+
+    signed = True
+    regex = r"-?\d+"
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=-MAX_INTEGER, max=MAX_INTEGER)
+
+
+CONVERTERS: Final[dict[str, type[BaseConverter]]] = {"number": Number, "index": Index}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,7 @@ def list_versions(dag_id: str, query: Query) -> shapes.VersionCollection:
     )
 
 
-@routes.get("/dags/<dag_id>/dagVersions/<int:version_number>", answer=shapes.Version)
+@routes.get("/dags/<dag_id>/dagVersions/<number:version_number>", answer=shapes.Version)
 def get_version(dag_id: str, version_number: int) -> shapes.Version:
     """Give one version of a DAG."""
     with reading(services().engine) as conn:
@@ -262,7 +262,7 @@ def list_import_errors(query: Query) -> shapes.ImportErrorCollection:
     )
 
 
-@routes.get("/importErrors/<int:import_error_id>", answer=shapes.ImportErrorAnswer)
+@routes.get("/importErrors/<number:import_error_id>", answer=shapes.ImportErrorAnswer)
 def get_import_error(import_error_id: int) -> shapes.ImportErrorAnswer:
     """Give one import error."""
     with reading(services().engine) as conn:

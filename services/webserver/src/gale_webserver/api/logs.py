@@ -40,7 +40,7 @@ def _offset_of(token: str | None) -> int:
 
 
 @routes.get(
-    "/logs/<int(signed=True):try_number>",
+    "/logs/<index:try_number>",
     query=(*integer("map_index", default=-1), *flag("full_content"), *text("token")),
     answer=shapes.Log,
 )
@@ -83,7 +83,7 @@ def _lines(path: Path, offset: int) -> Iterator[bytes]:
 
 
 @routes.get(
-    "/externalLogUrl/<int(signed=True):try_number>",
+    "/externalLogUrl/<index:try_number>",
     query=integer("map_index", default=-1),
     answer=shapes.ExternalLog,
 )

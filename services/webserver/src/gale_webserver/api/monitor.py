@@ -163,7 +163,7 @@ def list_event_logs(query: Query) -> shapes.EventLogCollection:
     return shapes.EventLogCollection(event_logs=[_entry(row) for row in found.rows], total_entries=found.total)
 
 
-@routes.get(f"{API}/eventLogs/<int:event_log_id>", answer=shapes.EventLog)
+@routes.get(f"{API}/eventLogs/<number:event_log_id>", answer=shapes.EventLog)
 def get_event_log(event_log_id: int) -> shapes.EventLog:
     """Give one entry of the audit log."""
     with reading(services().engine) as conn:

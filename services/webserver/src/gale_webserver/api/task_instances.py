@@ -31,7 +31,7 @@ routes: Final = Routes("task_instances", prefix="/api/v2/dags/<dag_id>")
 
 _RUN: Final = "/dagRuns/<run_id>/taskInstances"
 _TI: Final = f"{_RUN}/<task_id>"
-_MAPPED: Final = f"{_TI}/<int(signed=True):map_index>"
+_MAPPED: Final = f"{_TI}/<index:map_index>"
 _LIST: Final = (
     *PAGE,
     *words("state", "pool", "queue", "operator"),
@@ -138,13 +138,13 @@ def list_mapped_tries(dag_id: str, run_id: str, task_id: str, map_index: int) ->
     return shapes.AttemptCollection(task_instances=found, total_entries=len(found))
 
 
-@routes.get(f"{_TI}/tries/<int:try_number>", query=integer("map_index", default=-1), answer=shapes.Attempt)
+@routes.get(f"{_TI}/tries/<number:try_number>", query=integer("map_index", default=-1), answer=shapes.Attempt)
 def get_try(dag_id: str, run_id: str, task_id: str, try_number: int, query: Query) -> shapes.Attempt:
     """Give one try of a task instance."""
     return get_mapped_try(dag_id, run_id, task_id, query.values["map_index"], try_number)
 
 
-@routes.get(f"{_MAPPED}/tries/<int:try_number>", answer=shapes.Attempt)
+@routes.get(f"{_MAPPED}/tries/<number:try_number>", answer=shapes.Attempt)
 def get_mapped_try(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> shapes.Attempt:
     """Give one try of one instance of a mapped task."""
     for attempt in list_mapped_tries(dag_id, run_id, task_id, map_index).task_instances:
@@ -278,12 +278,13 @@ def _masked(query: Query, body: shapes.TaskInstancePatch) -> shapes.TaskInstance
     return body
 
 
-@routes.patch(_MAPPED, body=shapes.TaskInstancePatch, answer=shapes.TaskInstanceCollection)
+@routes.patch(_MAPPED, query=words("update_mask"), body=shapes.TaskInstancePatch, answer=shapes.TaskInstanceCollection)
 def patch_mapped(
-    dag_id: str, run_id: str, task_id: str, map_index: int, body: shapes.TaskInstancePatch
+    dag_id: str, run_id: str, task_id: str, map_index: int, *, query: Query, body: shapes.TaskInstancePatch
 ) -> shapes.TaskInstanceCollection:
     """Set one instance of a mapped task to success, failed or skipped, or change its note."""
-    return _patch((dag_id, run_id, task_id), map_index, body, dry_run=False)
+    check_mask(query.words("update_mask"), "new_state", "note")
+    return _patch((dag_id, run_id, task_id), map_index, _masked(query, body), dry_run=False)
 
 
 @routes.patch(
@@ -299,11 +300,17 @@ def patch_dry_run(
     return _patch((dag_id, run_id, task_id), query.integer("map_index"), body, dry_run=True)
 
 
-@routes.patch(f"{_MAPPED}/dry_run", body=shapes.TaskInstancePatch, answer=shapes.TaskInstanceCollection)
+@routes.patch(
+    f"{_MAPPED}/dry_run",
+    query=words("update_mask"),
+    body=shapes.TaskInstancePatch,
+    answer=shapes.TaskInstanceCollection,
+)
 def patch_mapped_dry_run(
-    dag_id: str, run_id: str, task_id: str, map_index: int, body: shapes.TaskInstancePatch
+    dag_id: str, run_id: str, task_id: str, map_index: int, *, query: Query, body: shapes.TaskInstancePatch
 ) -> shapes.TaskInstanceCollection:
     """Tell which task instances a change of state of one mapped instance would be about."""
+    check_mask(query.words("update_mask"), "new_state", "note")
     return _patch((dag_id, run_id, task_id), map_index, body, dry_run=True)
 
 

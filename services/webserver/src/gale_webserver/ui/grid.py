@@ -1,12 +1,14 @@
 """The grid and the graph of one DAG. The grid is polled each second, so nothing changed costs next to nothing."""
 
+import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from flask import Response, request
+from sqlalchemy import Connection
 
 from gale.core.graph import DagSpec
 from gale.core.states import TaskState
@@ -17,6 +19,7 @@ from gale.errors import BadRequest
 from gale_webserver.context import services
 from gale_webserver.query import Query, integer, text
 from gale_webserver.routing import JSON_TYPE, Routes
+from gale_webserver.run_cache import CachedRun
 
 routes = Routes("ui_grid", prefix="/ui/dags/<dag_id>")
 
@@ -53,14 +56,31 @@ def grid(dag_id: str, query: Query) -> Response:
     with reading(services().engine) as conn:
         row = browse_dags.dag_with_id(conn, dag_id)
         runs = browse_grid.grid_runs(conn, dag_id, limit, query.text("before"))
-        tag = browse_grid.grid_fingerprint(conn, dag_id, row.version_id, runs)
+        digests = browse_grid.grid_digests(conn, runs)
+        tag = browse_grid.grid_tag(dag_id, row.version_id, digests)
         if request.if_none_match.contains_weak(tag):
             return Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": f'"{tag}"'})
-        cells = browse_grid.grid_cells(conn, [run.id for run in runs])
+        known = _known_runs(conn, runs, digests)
         spec = browse_dags.spec_of_version(conn, row.version_id)
-    tis = _by_run(cells)
-    body = {"tag": tag, "tasks": task_rows(spec, cells), "runs": [_run(run, tis[run.id]) for run in reversed(runs)]}
+    task_ids = frozenset().union(*(run.task_ids for run in known))
+    body = {"tag": tag, "tasks": task_rows(spec, task_ids), "runs": [msgspec.Raw(run.encoded) for run in known[::-1]]}
     return Response(msgspec.json.encode(body), content_type=JSON_TYPE, headers={"ETag": f'"{tag}"'})
+
+
+def _known_runs(conn: Connection, runs: Sequence[AnyRow], digests: Sequence[str]) -> list[CachedRun]:
+    """Return the runs encoded; only those that changed since they were last sent are read."""
+    cache = services().grid_cache
+    known = {digest: cache.get(digest) for digest in digests}
+    missing = [run.id for run, digest in zip(runs, digests, strict=True) if known[digest] is None]
+    tis = _by_run(browse_grid.grid_cells(conn, missing))
+    found: list[CachedRun] = []
+    for run, digest in zip(runs, digests, strict=True):
+        kept = known[digest]
+        if kept is None:
+            kept = CachedRun(msgspec.json.encode(_run(run, tis[run.id])), frozenset(map(sys.intern, tis[run.id])))
+            cache.put(digest, kept)
+        found.append(kept)
+    return found
 
 
 def _run(row: AnyRow, tis: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -113,7 +133,7 @@ def _merged(instances: list[Cell]) -> dict[str, Any]:
     }
 
 
-def task_rows(spec: DagSpec | None, cells: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def task_rows(spec: DagSpec | None, task_ids: Iterable[str] = ()) -> list[dict[str, Any]]:
     """Return the rows of the grid: tasks in their order, each group before its first member.
 
     Tasks that the newest version no longer has, but the runs shown do, stand at the end.
@@ -141,7 +161,7 @@ def task_rows(spec: DagSpec | None, cells: Sequence[Any] = ()) -> list[dict[str,
             {"task_id": task.task_id, "label": label, "depth": depth, "is_group": False, "parent": task.group_id}
         )
     known = {task.task_id for task in by_group}
-    gone = sorted({cell[1] for cell in cells} - known)
+    gone = sorted(set(task_ids) - known)
     rows += [{"task_id": name, "label": name, "depth": 0, "is_group": False, "parent": None} for name in gone]
     return rows
 

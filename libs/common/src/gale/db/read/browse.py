@@ -121,10 +121,20 @@ def within(
     return statement
 
 
-def list_rows(conn: Connection, statement: Select[Any], sort: SortKeys, page: Page) -> Listing:
-    """Run a filtered `statement` for one page, and count all of its rows."""
-    counted = statement.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
-    total = conn.execute(counted).scalar_one()
+def list_rows(
+    conn: Connection, statement: Select[Any], sort: SortKeys, page: Page, counted: Select[Any] | None = None
+) -> Listing:
+    """Run a filtered `statement` for one page, and count all of its rows.
+
+    Args:
+        conn: A connection.
+        statement: The rows, not sorted yet.
+        sort: By what they may be sorted.
+        page: Which of them, in which order.
+        counted: A statement with as many rows that is cheaper to count, because it joins less.
+    """
+    rows_to_count = statement if counted is None else counted
+    total = conn.execute(rows_to_count.with_only_columns(func.count(), maintain_column_froms=True)).scalar_one()
     rows = conn.execute(sort.apply(statement, page)).all() if page.limit else []
     return Listing(rows, total)
 

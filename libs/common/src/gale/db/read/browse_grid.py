@@ -1,11 +1,13 @@
 """The grid: the newest runs of a DAG and the state of each of their tasks.
 
-It is asked for every second by every open page, so `grid_fingerprint` tells cheaply whether
-anything has changed, and `grid_cells` fetches plain tuples.
+It is asked for every second by every open page, so `grid_digests` tells cheaply which runs
+have changed, and `grid_cells` fetches plain tuples of those alone.
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -53,12 +55,14 @@ def grid_runs(conn: Connection, dag_id: str, limit: int, before: str | None = No
     return conn.execute(statement.order_by(dag_run.c.run_after.desc(), dag_run.c.id.desc()).limit(limit)).all()
 
 
-def grid_fingerprint(conn: Connection, dag_id: str, version_id: str | None, runs: Sequence[AnyRow]) -> str:
-    """Return a text that changes whenever what the grid shows changes.
+def grid_digests(conn: Connection, runs: Sequence[AnyRow]) -> list[str]:
+    """Return for each run a text that changes whenever what the grid shows of it changes.
 
     The newest `updated_at` alone would not do: a writer may commit an instant that it read before
     another one committed a later instant. Counts by state and the sum of tries catch that.
     """
+    if not runs:
+        return []
     statement = (
         select(
             task_instance.c.run,
@@ -69,11 +73,20 @@ def grid_fingerprint(conn: Connection, dag_id: str, version_id: str | None, runs
         )
         .where(task_instance.c.run.in_([run.id for run in runs]))
         .group_by(task_instance.c.run, task_instance.c.state)
-        .order_by(task_instance.c.run, task_instance.c.state)
     )
-    tallies = [tuple(row) for row in conn.execute(statement)] if runs else []
-    heads = [(run.id, run.state, run.start_date, run.end_date, run.updated_at) for run in runs]
-    return hashlib.blake2b(repr((dag_id, version_id, heads, tallies)).encode(), digest_size=16).hexdigest()
+    tallies: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for run, *tally in conn.execute(statement):
+        tallies[run].append(tuple(tally))
+    return [_digest(tuple(run), sorted(tallies[run.id])) for run in runs]
+
+
+def _digest(*facts: object) -> str:
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def grid_tag(dag_id: str, version_id: str | None, digests: Sequence[str]) -> str:
+    """Return a text that changes whenever what the grid shows changes."""
+    return _digest(dag_id, version_id, digests)
 
 
 def grid_cells(conn: Connection, runs: Sequence[str]) -> Sequence[AnyRow]:

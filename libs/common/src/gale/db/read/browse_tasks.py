@@ -72,6 +72,8 @@ TI_RANGES: Final = {
     "end_date": task_instance.c.end_date,
     "updated_at": task_instance.c.updated_at,
 }
+#: Those of them that the run has, not the task instance.
+_OF_RUN: Final = ("logical_date_", "run_after_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,15 @@ def task_instances_matching(
     conn: Connection, wanted: TaskInstanceFilter, page: Page = FIRST_PAGE, visible: Visible = EVERYTHING
 ) -> Listing:
     """Return the task instances that a filter lets through, with the dates of their runs."""
-    statement = within(visible.only(_with_run(), task_instance.c.dag_id), TI_RANGES, wanted.ranges)
+    statement = _filtered(_with_run(), wanted, visible)
+    if any(name.startswith(_OF_RUN) for name in wanted.ranges):
+        return list_rows(conn, statement, TI_SORT, page)
+    # Every task instance has a run, so counting need not look each of them up.
+    return list_rows(conn, statement, TI_SORT, page, _filtered(select(task_instance), wanted, visible))
+
+
+def _filtered(statement: Select[Any], wanted: TaskInstanceFilter, visible: Visible) -> Select[Any]:
+    statement = within(visible.only(statement, task_instance.c.dag_id), TI_RANGES, wanted.ranges)
     for name, values in (
         ("dag_id", wanted.dag_ids),
         ("run_id", wanted.run_ids),
@@ -121,7 +131,7 @@ def task_instances_matching(
         statement = statement.where(matches(task_instance.c.task_id, wanted.task_id_pattern))
     if wanted.run_id_pattern:
         statement = statement.where(matches(task_instance.c.run_id, wanted.run_id_pattern))
-    return list_rows(conn, statement, TI_SORT, page)
+    return statement
 
 
 def task_instance_with_id(conn: Connection, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> AnyRow:
