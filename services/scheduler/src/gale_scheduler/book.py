@@ -32,7 +32,7 @@ from gale.core.states import ACTIVE_RUN, OCCUPYING, TaskState
 from gale.db.apply import add_tasks
 from gale.db.keys import new_key
 from gale.db.read import scheduling as ask
-from gale.errors import GaleError
+from gale.errors import GaleError, IllegalTransition
 
 log = structlog.get_logger()
 
@@ -223,10 +223,13 @@ class RunBook:
     def handle(self, run: str, event: e.TaskEvent | e.RunEvent, now: datetime) -> list[Command]:
         """Tell a run's machine what has happened; return what must be done.
 
-        Raises:
-            IllegalTransition: The event cannot happen in this state; nothing was changed.
+        A run whose machine refuses the event is set aside: the others shall not suffer from its trouble.
         """
-        return self._handle(self.runs[run], event, now)
+        try:
+            return self._handle(self.runs[run], event, now)
+        except IllegalTransition as error:
+            self.set_aside(run, error)
+            return []
 
     def _handle(self, owned: OwnedRun, event: e.TaskEvent | e.RunEvent, now: datetime) -> list[Command]:
         commands = owned.machine.handle(event, now)

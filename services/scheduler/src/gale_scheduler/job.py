@@ -6,12 +6,14 @@ before its lease ends, because others will start it again after that.
 """
 
 import os
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
 from gale.clock import Clock
+from gale.core.ports import JobAnswer
 from gale.db.keys import new_key
 from gale.db.lease import LEASE_SECONDS, close_job, open_job, renew
 from gale.runtime.identity import process_key
@@ -46,12 +48,12 @@ class SchedulerJob:
         )
         self._renewed_at = self._clock.monotonic()
 
-    def renew(self, connection: Connection, now: datetime) -> str:
-        """Renew all leases; return "running", "shutdown" or "lost"."""
-        state = renew(connection, self.id, now)
-        if state != "lost":
+    def renew(self, connection: Connection, tokens: Collection[str], now: datetime) -> JobAnswer:
+        """Renew all leases, those of attempts by their tokens."""
+        answer = renew(connection, self.id, tokens, now)
+        if answer is not JobAnswer.LOST:
             self._renewed_at = self._clock.monotonic()
-        return state
+        return answer
 
     @property
     def must_stop_work(self) -> bool:

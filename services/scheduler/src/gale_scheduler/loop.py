@@ -11,7 +11,6 @@ the DAG folder.
 """
 
 import selectors
-import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,13 +23,13 @@ from gale.clock import Clock
 from gale.core import events as e
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
 from gale.core.commands import Command, StopAttempt
-from gale.core.ports import Applied, Executor, Writer
+from gale.core.ports import Applied, Executor, JobAnswer, Writer
 from gale.core.states import RunState
 from gale.db.apply import apply, store_results
 from gale.db.engine import reading, writing
 from gale.db.lease import adopt_runs
 from gale.db.read import scheduling as ask
-from gale.errors import GaleError, IllegalTransition, StoreError
+from gale.errors import GaleError, StoreError
 from gale_scheduler.book import OwnedRun, RunBook
 from gale_scheduler.consecutive_failures import pause_failing
 from gale_scheduler.dag_files import DagFiles
@@ -107,6 +106,10 @@ class SchedulerLoop:
         self._must_look = True
         self._must_rebuild = False
         self._must_check_claims = False
+        #: Tokens of attempts that were stopped because the lease was about to end.
+        self._given_up: set[str] = set()
+        #: After trouble with the database: when it is asked again (monotonic).
+        self._resume_at = 0.0
         #: Slots of the executor that nobody in line could use when they were handed out last.
         self._left_open = 0
         self._stop_reason = ""
@@ -142,33 +145,40 @@ class SchedulerLoop:
         return self._stop_reason
 
     def _turn(self) -> None:
-        for key, _ in self._p.selector.select(self._patience()):
-            key.data()
-        self._p.executor.tick()
+        p = self._p
+        ready = p.selector.select(self._patience())
         try:
-            self._chores()
-            self._round()
+            for key, _ in ready:
+                key.data()
+            p.executor.tick()
+            if p.clock.monotonic() >= self._resume_at:
+                self._chores()
+                self._round()
         except StoreError as error:
-            # The rows are the truth and memory may be ahead of them: start from the rows again.
             log.error(telemetry.DATABASE_ERROR, error=str(error), next="waits, then goes on from the rows")  # noqa: TRY400
-            self._p.book.drop_all()
-            self._must_rebuild = True
-            self._must_look = True
-            time.sleep(SWEEP_SECONDS)
+            self._resume_at = p.clock.monotonic() + SWEEP_SECONDS
+            self._start_over()
         self._guard_lease()
+
+    def _start_over(self) -> None:
+        """Forget what is in memory, which may be ahead of the rows, and begin from the rows again."""
+        self._p.book.drop_all()
+        self._must_rebuild = True
+        self._must_look = True
 
     def _patience(self) -> float:
         """Return for how many seconds there is nothing to do unless something happens."""
         p = self._p
-        if self._must_look or self._ended:
-            return 0.0
         now = p.clock.monotonic()
-        waits = [self._next_look - now]
+        pause = self._resume_at - now
+        if pause <= 0 and (self._must_look or self._ended):
+            return 0.0
+        waits = [pause if pause > 0 else self._next_look - now]
         deadline = p.executor.next_deadline()
         if deadline is not None:
             waits.append(deadline - now)
         due = p.book.next_due()
-        if due is not None:
+        if due is not None and pause <= 0:
             waits.append((due - p.clock.now()).total_seconds())
         return max(0.0, min(waits))
 
@@ -199,13 +209,18 @@ class SchedulerLoop:
         p = self._p
         with writing(p.engine) as connection:
             now = p.clock.now()
-            state = p.job.renew(connection, now)
+            answer = p.job.renew(connection, self._alive(), now)
             if p.rescuer.bury(connection, self._writer(now)):
                 self._must_look = True
-        if state == "shutdown":
-            self.stop("its job row was set to shutdown")
-        elif state == "lost":
-            self.stop("its job row says that it is dead")
+        match answer:
+            case JobAnswer.SHUTDOWN:
+                self.stop("its job row was set to shutdown")
+            case JobAnswer.LOST:
+                self.stop("its job row says that it is dead")
+            case JobAnswer.LAPSED:
+                # Others may have taken our runs meanwhile (or the machine was asleep, and nobody has).
+                self._start_over()
+        self._given_up &= self._alive()
         self._must_check_claims = True
         self._loops += 1
         if self._loops % LOOPS_PER_SCAN == 0:
@@ -215,11 +230,19 @@ class SchedulerLoop:
         if 0 <= self._pace.max_seconds <= p.clock.monotonic() - self._began:
             self.stop("run_duration has passed")
 
+    def _alive(self) -> set[str]:
+        """Return the tokens of the attempts that run here or whose ends are not written yet."""
+        return {token for _, token in self._p.executor.running()} | {end.token for end in self._ended}
+
     def _guard_lease(self) -> None:
-        if self._p.job.must_stop_work and self._p.executor.running():
+        if not self._p.job.must_stop_work:
+            return
+        running = [(ti, token) for ti, token in self._p.executor.running() if token not in self._given_up]
+        if running:
             log.error(telemetry.LEASE_ENDING, next="all attempts are stopped, because others may start them again")
-            for ti, token in self._p.executor.running():
-                self._p.executor.stop(ti, token, "The scheduler could not renew its lease in the database")
+        for ti, token in running:
+            self._given_up.add(token)
+            self._p.executor.stop(ti, token, "The scheduler could not renew its lease in the database")
 
     # --- rounds ----------------------------------------------------------------------------------
 
@@ -247,6 +270,7 @@ class SchedulerLoop:
             this.writer = replace(this.writer, ends={end.ti: end for end, _ in this.results})
             this.applied = apply(connection, this.commands, this.writer)
             store_results(connection, self._accepted(this), now)
+            p.requests.finish(connection, this.applied, this.writer)
             pause_failing(connection, this.applied, p.book, this.writer)
         self._ended.clear()
         self._after_commit(this)
@@ -268,7 +292,7 @@ class SchedulerLoop:
         if self._must_check_claims:
             self._must_check_claims = False
             this.commands += self._give_up_unstarted(connection, writer.now)
-        this.commands += p.rescuer.rescue(connection, writer)
+        this.commands += p.rescuer.rescue(connection, self._alive(), writer)
         this.commands += p.book.sweep_past(connection, writer.now)
         this.commands += self._start_queued(connection, writer.now)
         p.notices.look(connection, writer.now)
@@ -290,15 +314,21 @@ class SchedulerLoop:
             this.commands += p.book.load(connection, ask.runs_with_ids(connection, outdated), this.writer)
 
     def _give_up_unstarted(self, connection: Connection, now: datetime) -> list[Command]:
-        """Give up claims of ours that no process stands behind.
+        """Give up claims of ours that no process stands behind, and stop processes that no claim stands behind.
 
-        A commit that seemed to fail may have been durable: then its claims were never started. And the
-        ends of a run that was set aside had nobody to take them.
+        A commit that seemed to fail may have been durable: then its claims were never started, and its stops
+        never made. And the ends of a run that was set aside had nobody to take them.
         """
         p = self._p
-        alive = {token for _, token in p.executor.running()} | {end.token for end in self._ended}
-        commands: list[Command] = []
-        for row in ask.claims_of(connection, p.job.id):
+        alive = self._alive()
+        claims = ask.claims_of(connection, p.job.id)
+        claimed = {row.token for row in claims}
+        commands: list[Command] = [
+            StopAttempt(ti=ti, token=token, reason="Its task instance has moved on without it")
+            for ti, token in p.executor.running()
+            if token not in claimed and not p.notices.is_callback(token)
+        ]
+        for row in claims:
             owned = p.book.run_of(row.id)
             if owned is None or row.token in alive:
                 continue
@@ -338,12 +368,15 @@ class SchedulerLoop:
                 log.info(telemetry.TASK_LATE_END, ti=end.ti, outcome=end.outcome.value, reason=end.reason)
                 continue
             cause = f"end:{end.token[:8]}"
-            try:
-                this.commands += self._p.book.handle(owned.row.id, event_of(end, cause), this.writer.now)
-            except IllegalTransition as error:
-                self._p.book.set_aside(owned.row.id, error)
-                continue
-            this.results.append((end, _keys(owned, end)))
+            this.commands += self._p.book.handle(owned.row.id, event_of(self._fair(end), cause), this.writer.now)
+            if owned.row.id in self._p.book.runs:
+                this.results.append((end, _keys(owned, end)))
+
+    def _fair(self, end: AttemptEnded) -> AttemptEnded:
+        """An attempt that was stopped because of our lease is lost, through no fault of its own."""
+        if end.token in self._given_up and end.outcome is Outcome.FAILED:
+            return replace(end, outcome=Outcome.LOST)
+        return end
 
     def _accepted(self, this: _Round) -> list[tuple[AttemptEnded, Any]]:
         lost = {move.before.ti for move in this.applied.lost}
@@ -382,15 +415,16 @@ class SchedulerLoop:
         p = self._p
         log.info(telemetry.SCHEDULER_STOP, reason=self._stop_reason, running=len(p.executor.running()))
         self._ended += p.notices.keep_own(p.executor.shutdown(self._pace.shutdown_seconds))
+        p.notices.close()
         try:
             if not p.job.must_stop_work:
                 self._must_look = False
                 self._give_back()
             with writing(p.engine) as connection:
+                p.notices.write_ends(connection, p.clock.now())
                 p.job.close(connection, state=state, now=p.clock.now())
         except GaleError as error:
             log.error(telemetry.SCHEDULER_NOT_CLOSED, error=str(error), next="its lease ends by itself")  # noqa: TRY400
-        p.notices.close()
 
     def _give_back(self) -> None:
         """Write the ends of what was stopped with us: it is tried again and loses no retry."""

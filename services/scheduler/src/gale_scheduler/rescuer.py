@@ -5,6 +5,8 @@ tried again; that uses up none of its retries. The comparison is made on the dat
 and the move carries the attempt's token, so that a worker that comes back too late writes nothing.
 """
 
+from collections.abc import Collection
+
 import structlog
 from sqlalchemy import Connection
 
@@ -35,12 +37,19 @@ class Rescuer:
             log.warning(telemetry.JOB_DEAD, job_id=job_id, next="its runs are adopted, its attempts tried again")
         return bool(dead)
 
-    def rescue(self, connection: Connection, writer: Writer) -> list[Command]:
-        """Record lost attempts of owned runs; return the moves that try them again."""
+    def rescue(self, connection: Connection, alive: Collection[str], writer: Writer) -> list[Command]:
+        """Record lost attempts of owned runs; return the moves that try them again.
+
+        Args:
+            connection: A transaction that writes.
+            alive: Tokens of the attempts that run right here. They are not lost whatever their lease says,
+                for instance after the machine was asleep, as long as nobody else has taken them.
+            writer: Who writes, and when.
+        """
         commands: list[Command] = []
         for row in ask.lost_attempts(connection, self._book.runs.keys(), writer.now):
             owned = self._book.run_of(row.id)
-            if owned is None:
+            if owned is None or row.token in alive:
                 continue
             facts = owned.machine.facts(row.id)
             if facts.state not in CLAIMED or facts.token != row.token:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, select
 from gale import telemetry
 from gale.core import events as e
 from gale.core.commands import Command, StopAttempt
-from gale.core.ports import Writer
+from gale.core.ports import Applied, Writer
 from gale.core.selection import relatives
 from gale.core.states import FINISHED, RunState, TaskState
 from gale.core.transitions import is_legal
@@ -32,13 +32,27 @@ class UserRequests:
     def __init__(self, book: RunBook, job_id: str) -> None:
         self._book = book
         self._job_id = job_id
+        #: (request, run) of what was done in this round.
+        self._acted: list[tuple[str, str]] = []
 
     def act(self, connection: Connection, writer: Writer) -> list[Command]:
         """Carry out the requests for runs that are ours or nobody's; return what must be written."""
+        self._acted.clear()
         commands: list[Command] = []
         for row in ask.pending_requests(connection):
             commands += self._act_on(connection, row, writer)
         return commands
+
+    def finish(self, connection: Connection, applied: Applied, writer: Writer) -> None:
+        """Tick off what `act` has done, now that it is written.
+
+        Where somebody else was faster at a row of the run, the request stays and is done again from the rows.
+        """
+        lost = {move.run for move in applied.lost} | {move.before.run for move in applied.lost_runs}
+        for request, run in self._acted:
+            if run not in lost:
+                ask.finish_request(connection, request, outcome="done", now=writer.now)
+        self._acted.clear()
 
     def _act_on(self, connection: Connection, row: Any, writer: Writer) -> list[Command]:
         if row.kind == "delete_dag":
@@ -64,7 +78,7 @@ class UserRequests:
             case _:
                 ask.finish_request(connection, row.id, outcome=f"Unknown kind {row.kind!r}.", now=writer.now)
                 return missing
-        ask.finish_request(connection, row.id, outcome="done", now=writer.now)
+        self._acted.append((row.id, row.run))
         log.info(telemetry.REQUEST_DONE, kind=row.kind, dag_id=row.dag_id, cause=cause, moves=len(commands))
         return commands if row.kind == "delete_run" else missing + commands
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
+from gale.core.ports import JobAnswer
 from gale.core.states import ACTIVE_RUN, CLAIMED, RunState
 from gale.db import tables as t
 
@@ -48,15 +49,20 @@ def close_job(connection: Connection, job_id: str, *, state: str, now: datetime)
     )
 
 
-def renew(connection: Connection, job_id: str, now: datetime) -> str:
-    """Renew the leases of a process, its runs and its attempts; return the state of its job row.
+def renew(connection: Connection, job_id: str, tokens: Collection[str], now: datetime) -> JobAnswer:
+    """Renew the leases of a process, of its runs, and of those of its attempts that it still runs.
 
-    The state is "shutdown" when a user wants the process to end, "lost" when the row is gone or
-    others have taken it for dead: then nothing was renewed and the process must stop what it runs.
+    Args:
+        connection: A transaction that writes.
+        job_id: The process.
+        tokens: Of the attempts that it runs or whose ends it has yet to write. A claim that nobody stands
+            behind is not renewed: it would stay for ever.
+        now: The instant on the database's clock.
     """
-    row = connection.execute(select(t.job.c.state).where(t.job.c.id == job_id).with_for_update()).first()
+    query = select(t.job.c.state, t.job.c.lease_until).where(t.job.c.id == job_id).with_for_update()
+    row = connection.execute(query).first()
     if row is None or row.state in {"failed", "success"}:
-        return "lost"
+        return JobAnswer.LOST
     until = lease_end(now)
     connection.execute(update(t.job).where(t.job.c.id == job_id).values(latest_heartbeat=now, lease_until=until))
     connection.execute(
@@ -66,10 +72,16 @@ def renew(connection: Connection, job_id: str, now: datetime) -> str:
     )
     connection.execute(
         update(t.task_instance)
-        .where(t.task_instance.c.job_id == job_id, t.task_instance.c.state.in_(_CLAIMED))
+        .where(
+            t.task_instance.c.job_id == job_id,
+            t.task_instance.c.state.in_(_CLAIMED),
+            t.task_instance.c.token.in_(list(tokens)),
+        )
         .values(lease_until=until)
     )
-    return str(row.state)
+    if row.state == "shutdown":
+        return JobAnswer.SHUTDOWN
+    return JobAnswer.LAPSED if row.lease_until < now else JobAnswer.RUNNING
 
 
 def bury_dead_jobs(

@@ -62,7 +62,7 @@ class HandExecutor:
     def stop(self, ti: str, token: str, reason: str) -> None:
         """Stop an attempt, as the supervisor does: its end is reported as failed."""
         order = self._running.get((ti, token))
-        if order is None:
+        if order is None or any(stopped[:2] == (ti, token) for stopped in self.stopped):
             return
         self.stopped.append((ti, token, reason))
         if self._stops_at_once:
