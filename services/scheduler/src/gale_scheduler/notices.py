@@ -9,8 +9,8 @@ Callbacks are user code: they run in a process of their own like a task, never i
 
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,8 +38,13 @@ log = structlog.get_logger()
 MAX_TRIES: Final = 5
 #: While one scheduler works on a notice, others leave it alone for so long.
 TRY_SECONDS: Final = 60.0
-_AT_ONCE: Final = 50
+#: Mails that are handed to the mail server's threads, and callbacks that run, at the same time.
+MAILS_AT_ONCE: Final = 50
+CALLBACKS_AT_ONCE: Final = 4
+#: How long a scheduler that ends waits for mails that are on their way.
+CLOSE_SECONDS: Final = 5.0
 SLA_SECONDS: Final = 5.0
+_NOT_SENT: Final = ConnectionAbortedError("It was not sent before the scheduler ended")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +82,52 @@ class Notices:
         self._orders: list[tuple[int, AttemptOrder]] = []
         self._sending: dict[int, Future[None]] = {}
         self._calling: dict[str, int] = {}
+        #: How notices went. The first `_ticked` of them are written, but perhaps not committed.
         self._done: deque[tuple[int, str]] = deque()
+        self._ticked = 0
         self._next_sla: datetime | None = None
+        self._next_hold: datetime | None = None
 
     # --- in the round's transaction ----------------------------------------------------------------
 
     def look(self, connection: Connection, now: datetime) -> None:
-        """Tick off what is done, note SLA misses, take the notices that are due."""
-        self._collect_sent()
-        while self._done:
-            notice, error = self._done.popleft()
-            _tick_off(connection, notice, error, now)
+        """Tick off what is done, note SLA misses, take the notices that are due.
+
+        What is taken is begun, and what is ticked off is forgotten, by `start`: after the commit. If there
+        is none, the next look does all of it again.
+        """
+        self._mails.clear()
+        self._orders.clear()
+        self._tick_off_done(connection, now)
+        self._hold(connection, now)
         if self._options.check_slas and (self._next_sla is None or now >= self._next_sla):
             self._next_sla = now + timedelta(seconds=SLA_SECONDS)
             note_sla_misses(connection, Writer(actor="sla", now=now), now)
-        for row in _take(connection, self._job_id, now):
-            self._prepare(connection, row, now)
+        for kind, room in (
+            ("mail", MAILS_AT_ONCE - len(self._sending)),
+            ("callback", CALLBACKS_AT_ONCE - len(self._calling)),
+        ):
+            for row in _take(connection, self._job_id, now, kind=kind, except_for=self._on_the_way(), limit=room):
+                self._prepare(connection, row, now)
+
+    def _on_the_way(self) -> set[int]:
+        """Return the notices that are being sent, or whose ends are not written yet."""
+        return {*self._sending, *self._calling.values(), *(notice for notice, _ in self._done)}
+
+    def _tick_off_done(self, connection: Connection, now: datetime) -> None:
+        self._collect_sent()
+        for notice, error in self._done:
+            _tick_off(connection, notice, error, now)
+        self._ticked = len(self._done)
+
+    def _hold(self, connection: Connection, now: datetime) -> None:
+        """Keep others from what takes long: a slow mail server, a slow callback."""
+        if self._next_hold is not None and now < self._next_hold:
+            return
+        self._next_hold = now + timedelta(seconds=TRY_SECONDS / 3)
+        mine = t.notice.c.id.in_([*self._sending, *self._calling.values()])
+        later = now + timedelta(seconds=TRY_SECONDS)
+        connection.execute(update(t.notice).where(mine, t.notice.c.done_at.is_(None)).values(due_at=later))
 
     def _prepare(self, connection: Connection, row: Any, now: datetime) -> None:
         known = _run_and_spec(connection, row.run)
@@ -116,7 +151,10 @@ class Notices:
     # --- after the commit --------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Send the mails and start the callbacks that the last `look` took."""
+        """Send the mails and start the callbacks that the last `look` took, now that this is committed."""
+        for _ in range(self._ticked):
+            self._done.popleft()
+        self._ticked = 0
         mails, self._mails = self._mails, []
         for notice, mail in mails:
             if self._send is not None:
@@ -125,6 +163,10 @@ class Notices:
         for notice, order in orders:
             self._calling[order.token] = notice
             self._executor.start([order])
+
+    def is_callback(self, token: str) -> bool:
+        """Tell whether the attempt with this token is a callback of ours."""
+        return token in self._calling
 
     def keep_own(self, ended: Sequence[AttemptEnded]) -> list[AttemptEnded]:
         """Keep the ends of callbacks; return the others."""
@@ -139,7 +181,8 @@ class Notices:
 
     def _collect_sent(self) -> None:
         for notice in [notice for notice, future in self._sending.items() if future.done()]:
-            error = self._sending.pop(notice).exception()
+            future = self._sending.pop(notice)
+            error = _NOT_SENT if future.cancelled() else future.exception()
             if error is None:
                 log.info(telemetry.MAIL_SENT, notice=notice)
             else:
@@ -149,6 +192,11 @@ class Notices:
     def close(self) -> None:
         """Let mails that are being sent end; the rest stays due."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        wait(self._sending.values(), CLOSE_SECONDS)
+
+    def write_ends(self, connection: Connection, now: datetime) -> None:
+        """Tick off what is done, as the last thing before the process ends."""
+        self._tick_off_done(connection, now)
 
 
 def _callback_order(row: Any, run: Any, task: Any, source: tuple[Path, str], reason: str) -> AttemptOrder:
@@ -169,11 +217,15 @@ def _callback_order(row: Any, run: Any, task: Any, source: tuple[Path, str], rea
     )
 
 
-def _take(connection: Connection, job_id: str, now: datetime) -> list[Any]:
+def _take(
+    connection: Connection, job_id: str, now: datetime, *, kind: str, except_for: Collection[int], limit: int
+) -> list[Any]:
     """Take notices that are due, so that no other scheduler sends them as well."""
+    if limit <= 0:
+        return []
     table = t.notice
-    due = (table.c.done_at.is_(None), table.c.due_at <= now)
-    query = select(table).where(*due).order_by(table.c.id).limit(_AT_ONCE).with_for_update(skip_locked=True)
+    due = (table.c.done_at.is_(None), table.c.due_at <= now, table.c.kind == kind, table.c.id.not_in(list(except_for)))
+    query = select(table).where(*due).order_by(table.c.id).limit(limit).with_for_update(skip_locked=True)
     rows = list(connection.execute(query).all())
     if rows:
         connection.execute(
@@ -240,7 +292,8 @@ def note_sla_misses(connection: Connection, writer: Writer, now: datetime) -> in
     if not specs:
         return 0
     missed = 0
-    for row in ask.missed_slas(connection, specs.keys(), now):
+    watched = {task.task_id for spec in specs.values() for task in spec.tasks if task.sla is not None}
+    for row in ask.missed_slas(connection, specs.keys(), watched, now):
         missed += _note_miss(connection, row, specs[row.dag_id], writer)
     return missed
 

@@ -292,8 +292,13 @@ def finish_request(connection: Connection, request_id: str, *, outcome: str, now
     return done.rowcount == 1
 
 
-def missed_slas(connection: Connection, dag_ids: Collection[str], now: datetime) -> Sequence[AnyRow]:
-    """Return unfinished or unsuccessful task instances of closed intervals without a noted SLA miss."""
+def missed_slas(
+    connection: Connection, dag_ids: Collection[str], task_ids: Collection[str], now: datetime
+) -> Sequence[AnyRow]:
+    """Return unfinished or unsuccessful task instances of closed intervals without a noted SLA miss.
+
+    As in Airflow, only of runs that a timetable made: a run by hand for an old date is late on purpose.
+    """
     ti, run, miss = t.task_instance, t.dag_run, t.sla_miss
     noted = and_(miss.c.dag_id == ti.c.dag_id, miss.c.task_id == ti.c.task_id, miss.c.run == ti.c.run)
     query = (
@@ -303,7 +308,9 @@ def missed_slas(connection: Connection, dag_ids: Collection[str], now: datetime)
         .outerjoin(miss, noted)
         .where(
             run.c.dag_id.in_(list(dag_ids)),
+            run.c.run_type == "scheduled",
             run.c.data_interval_end <= now,
+            ti.c.task_id.in_(list(task_ids)),
             ti.c.state.not_in([TaskState.SUCCESS.value, TaskState.SKIPPED.value]),
             miss.c.task_id.is_(None),
         )
