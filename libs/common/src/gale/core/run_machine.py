@@ -1,9 +1,9 @@
 """One DAG run as a machine: an event goes in, commands come out.
 
-The machine holds a node for each task instance, with a tally of how its direct upstream tasks
-ended. An event changes one node; only the nodes downstream of a node whose *ending* changed are
-looked at again, so that the cost of an event is proportional to the edges it touches, however
-large the DAG is.
+The machine holds a node for each task instance (`run_graph`), with a tally of how its direct
+upstream tasks ended. An event changes one node; only the nodes downstream of a node whose *ending*
+changed are looked at again, so that the cost of an event is proportional to the edges it touches,
+however large the DAG is.
 
 It can be rebuilt from rows at any time: all that it knows beside the rows follows from them.
 `RunAdopted` makes up for whatever a scheduler that died had not yet written.
@@ -13,7 +13,7 @@ write is refused (another scheduler was faster), the owner drops the machine and
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,45 +22,18 @@ from gale.core import events as e
 from gale.core.commands import Command, MoveRun, MoveTask, Notify, StopAttempt, WakeAt
 from gale.core.facts import RunStatus, TaskFacts
 from gale.core.graph import CallbackKind, DagSpec, TaskSpec
-from gale.core.graph_order import guards
+from gale.core.run_graph import Node, RunGraph
 from gale.core.states import CLAIMED, FINISHED, RunState, TaskState
 from gale.core.transitions import advance, is_legal, next_run_state
-from gale.core.trigger_rules import Tally, Verdict, evaluate
+from gale.core.trigger_rules import Verdict
 
 _DELAYED: Final = frozenset({TaskState.UP_FOR_RETRY, TaskState.UP_FOR_RESCHEDULE})
-_BAD: Final = frozenset({TaskState.FAILED, TaskState.UPSTREAM_FAILED})
 #: Events that the worker which holds the attempt reports itself: nothing is left to be stopped.
 _BY_WORKER: Final = (e.AttemptEvent,)
 
 
-class _Node:
-    """A task instance in its place in the graph."""
-
-    __slots__ = ("down", "exclusions", "facts", "guarded", "guards", "past_met", "spec", "tally")
-
-    def __init__(self, spec: TaskSpec, facts: TaskFacts, *, past_met: bool) -> None:
-        self.spec = spec
-        self.facts = facts
-        self.past_met = past_met
-        self.down: list[_Node] = []
-        self.tally = Tally()
-        #: Setups and work further up that hold this task back beside its rule, and those that it holds back.
-        self.guards = Tally()
-        self.guarded: list[_Node] = []
-        #: How many branches upstream have chosen not to run this task.
-        self.exclusions = 0
-
-
-class RunMachine:
-    """The decisions of one DAG run.
-
-    Args:
-        status: The run's row.
-        spec: The version of the DAG that the run follows.
-        tasks: The task instances' rows. A task of the DAG without a row is not part of the run.
-        past_met: For tasks with `depends_on_past` or `wait_for_downstream`: whether the previous
-            run lets them go. A task that is not named is not held back.
-    """
+class RunMachine(RunGraph):
+    """The decisions of one DAG run: a graph that is told what happens. It is made as a `RunGraph` is."""
 
     def __init__(
         self,
@@ -69,70 +42,11 @@ class RunMachine:
         tasks: Iterable[TaskFacts],
         past_met: Mapping[str, bool] | None = None,
     ) -> None:
-        self.status = status
-        self.spec = spec
+        super().__init__(status, spec, tasks, past_met)
         #: How often a trigger rule was evaluated: the measure of cost in the property tests.
         self.evaluations = 0
-        past = past_met or {}
-        specs = {task.task_id: task for task in spec.tasks}
-        self._nodes: dict[str, _Node] = {}
-        self._by_task: dict[str, _Node] = {}
-        for facts in tasks:
-            known = specs.get(facts.task_id)
-            node = _Node(known or TaskSpec(task_id=facts.task_id), facts, past_met=past.get(facts.task_id, True))
-            self._nodes[facts.ti] = node
-            self._by_task[facts.task_id] = node
-        self._gone = frozenset(node.facts.task_id for node in self._nodes.values()) - frozenset(specs)
-        self._unfinished = sum(node.facts.state not in FINISHED for node in self._nodes.values())
         self._timers: list[tuple[datetime, str]] = []
-        self._dirty: list[_Node] = []
         self._failing_fast = False
-        self._link()
-
-    # --- what others may look at ---------------------------------------------------------------
-
-    def facts(self, ti: str) -> TaskFacts:
-        """Return the facts of one task instance of this run."""
-        return self._nodes[ti].facts
-
-    def task_facts(self) -> list[TaskFacts]:
-        """Return the facts of all task instances of this run."""
-        return [node.facts for node in self._nodes.values()]
-
-    def by_task(self, task_id: str) -> TaskFacts | None:
-        """Return the facts of a task's instance, or None if the run has none."""
-        node = self._by_task.get(task_id)
-        return None if node is None else node.facts
-
-    def task_spec(self, ti: str) -> TaskSpec:
-        """Return the definition of the task of which `ti` is an instance."""
-        return self._nodes[ti].spec
-
-    def held_by_past(self) -> list[str]:
-        """Return the ids of the tasks that only their previous run still holds back."""
-        return [
-            node.facts.task_id
-            for node in self._nodes.values()
-            if not node.past_met and node.facts.state is TaskState.NONE
-        ]
-
-    def verdict(self, ti: str) -> Verdict:
-        """Return what the trigger rule of `ti` says now."""
-        node = self._nodes[ti]
-        return evaluate(node.spec.trigger_rule, node.tally, node.guards, is_teardown=node.spec.is_teardown)
-
-    def waits_for(self, ti: str) -> list[TaskFacts]:
-        """Return the unfinished task instances on which the verdict of `ti` depends."""
-        node = self._nodes[ti]
-        return [
-            other.facts
-            for other in self._nodes.values()
-            if other.facts.state not in FINISHED and (node in other.down or node in other.guarded)
-        ]
-
-    def is_excluded(self, ti: str) -> bool:
-        """Tell whether a branch upstream chose not to run this task."""
-        return self._nodes[ti].exclusions > 0
 
     # --- the one door --------------------------------------------------------------------------
 
@@ -180,38 +94,6 @@ class RunMachine:
             case _:
                 self._move_run(event, now, out)
 
-    # --- building ------------------------------------------------------------------------------
-
-    def _link(self) -> None:
-        for node in self._nodes.values():
-            for upstream_id in node.spec.upstream:
-                upstream = self._by_task.get(upstream_id)
-                if upstream is None:
-                    continue
-                upstream.down.append(node)
-                node.tally.total += 1
-                node.tally.setups += upstream.spec.is_setup
-                node.tally.add(upstream.facts.state, is_setup=upstream.spec.is_setup)
-        self._link_guards()
-        for node in self._nodes.values():
-            self._count_exclusions(node.facts, by=1)
-
-    def _link_guards(self) -> None:
-        for task_id, guarding in guards(self.spec.tasks).items():
-            node = self._by_task.get(task_id)
-            for guard in (self._by_task.get(guard_id) for guard_id in guarding if node is not None):
-                if node is not None and guard is not None:
-                    guard.guarded.append(node)
-                    node.guards.total += 1
-                    node.guards.add(guard.facts.state, is_setup=guard.spec.is_setup)
-
-    def _count_exclusions(self, branch: TaskFacts, by: int) -> None:
-        for task_id in branch.not_taken:
-            node = self._by_task.get(task_id)
-            if node is not None:
-                node.exclusions += by
-                self._dirty.append(node)
-
     def _adopt(self, cause: str, now: datetime, out: list[Command]) -> None:
         for node in self._nodes.values():
             self._retire(node, cause, now, out)
@@ -225,16 +107,9 @@ class RunMachine:
         if self.status.state is RunState.RUNNING:
             self._watch_timeout(out)
 
-    def _has_just_failed(self, node: _Node) -> bool:
-        """Tell whether a task failed since the run began: whoever had the run died before he acted on it."""
-        began, failed_at = self.status.start_date, node.facts.end_date
-        return (
-            node.facts.state is TaskState.FAILED and began is not None and failed_at is not None and failed_at > began
-        )
-
     # --- moving --------------------------------------------------------------------------------
 
-    def _move(self, node: _Node, event: e.TaskEvent, now: datetime, out: list[Command]) -> None:
+    def _move(self, node: Node, event: e.TaskEvent, now: datetime, out: list[Command]) -> None:
         before = node.facts
         after = advance(before, event, node.spec, now)
         move = MoveTask(cause=event.cause, run=self.status.run, before=before, after=after, event=type(event).__name__)
@@ -245,38 +120,24 @@ class RunMachine:
             out.append(StopAttempt(cause=event.cause, ti=before.ti, token=before.token, reason=reason))
         self._retire(node, event.cause, now, out)
 
-    def _retire(self, node: _Node, cause: str, now: datetime, out: list[Command]) -> None:
+    def _retire(self, node: Node, cause: str, now: datetime, out: list[Command]) -> None:
         """Remove a task that is no longer in the DAG, as soon as no worker holds it, instead of starting it anew."""
         vanished = e.TaskVanished(ti=node.facts.ti, cause=cause)
         if node.facts.task_id in self._gone and is_legal(node.facts, vanished):
             self._move(node, vanished, now, out)
 
-    def _replace(self, node: _Node, after: TaskFacts, out: list[Command], cause: str) -> None:
+    def _replace(self, node: Node, after: TaskFacts, out: list[Command], cause: str) -> None:
         """Take in the new facts of a node, and all that follows from them at once."""
-        before, node.facts = node.facts, after
-        was, is_now = before.state, after.state
-        if before.not_taken != after.not_taken:
-            self._count_exclusions(before, by=-1)
-            self._count_exclusions(after, by=1)
+        was, is_now = node.facts.state, after.state
+        self._take_in(node, after)
         if is_now is TaskState.FAILED and self.spec.fail_fast:
             self._failing_fast |= was is not is_now or self._has_just_failed(node)
         if was is is_now:
             return
-        self._unfinished += (was in FINISHED) - (is_now in FINISHED)
-        if was in FINISHED or is_now in FINISHED:
-            for downstream in node.down:
-                downstream.tally.add(was, is_setup=node.spec.is_setup, by=-1)
-                downstream.tally.add(is_now, is_setup=node.spec.is_setup)
-                self._dirty.append(downstream)
-            for guarded in node.guarded:
-                guarded.guards.add(was, is_setup=node.spec.is_setup, by=-1)
-                guarded.guards.add(is_now, is_setup=node.spec.is_setup)
-                self._dirty.append(guarded)
-        if is_now is TaskState.NONE:
-            self._dirty.append(node)
         if is_now in _DELAYED:
             self._set_timer(node, out)
-        self._notify(node, was, cause, out)
+        if was is TaskState.RUNNING:
+            out.extend(_notices(node, self.status.run, cause))
 
     def _settle(self, cause: str, now: datetime, out: list[Command]) -> None:
         """Decide every node whose surroundings have changed, then the run itself."""
@@ -294,7 +155,7 @@ class RunMachine:
         if not self._unfinished:
             self._move_run(e.RunEnded(cause=cause, failed=self._has_failed()), now, out)
 
-    def _decide(self, node: _Node, cause: str, now: datetime, out: list[Command]) -> None:
+    def _decide(self, node: Node, cause: str, now: datetime, out: list[Command]) -> None:
         ti = node.facts.ti
         if node.exclusions:
             self._move(node, e.BranchNotTaken(ti=ti, cause=cause), now, out)
@@ -307,38 +168,6 @@ class RunMachine:
                 self._move(node, e.UpstreamSkipped(ti=ti, cause=cause), now, out)
             case Verdict.UPSTREAM_FAILED:
                 self._move(node, e.UpstreamFailed(ti=ti, cause=cause), now, out)
-
-    def _notify(self, node: _Node, was: TaskState, cause: str, out: list[Command]) -> None:
-        """Ask for the mails and callbacks that the end of a running attempt calls for."""
-        if was is not TaskState.RUNNING:
-            return
-        facts, spec = node.facts, node.spec
-        match facts.state:
-            case TaskState.SUCCESS:
-                callback, mail = CallbackKind.SUCCESS, ""
-            case TaskState.SKIPPED:
-                callback, mail = CallbackKind.SKIPPED, ""
-            case TaskState.UP_FOR_RETRY:
-                callback, mail = CallbackKind.RETRY, "email_on_retry" if spec.email_on_retry else ""
-            case TaskState.FAILED:
-                callback, mail = CallbackKind.FAILURE, "email_on_failure" if spec.email_on_failure else ""
-            case _:
-                return
-        wanted = [("callback", callback.value)] if callback in spec.callbacks else []
-        if mail and spec.email:
-            wanted.append(("mail", mail))
-        out.extend(
-            Notify(
-                cause=cause,
-                kind=kind,
-                event=event,
-                run=self.status.run,
-                ti=facts.ti,
-                try_number=facts.try_number,
-                reason=facts.reason,
-            )
-            for kind, event in wanted
-        )
 
     # --- the run -------------------------------------------------------------------------------
 
@@ -364,13 +193,6 @@ class RunMachine:
         if self.status.state in {RunState.SUCCESS, RunState.FAILED}:
             self._move_run(e.RunReopened(cause=cause), now, out)
 
-    def _has_failed(self) -> bool:
-        """A run fails when one of its leaf tasks did, or (fail fast) any task did. Vanished tasks do not count."""
-        bad = [
-            node for node in self._nodes.values() if node.facts.state in _BAD and node.facts.task_id not in self._gone
-        ]
-        return bool(bad) if self.spec.fail_fast else any(map(_decides_run, bad))
-
     def _abort_rest(self, cause: str, now: datetime, out: list[Command]) -> None:
         for node in self._nodes.values():
             if node.facts.state not in FINISHED:
@@ -378,7 +200,7 @@ class RunMachine:
 
     # --- time ----------------------------------------------------------------------------------
 
-    def _set_timer(self, node: _Node, out: list[Command]) -> None:
+    def _set_timer(self, node: Node, out: list[Command]) -> None:
         if node.facts.due_at is not None:
             heapq.heappush(self._timers, (node.facts.due_at, node.facts.ti))
             out.append(WakeAt(run=self.status.run, at=node.facts.due_at))
@@ -405,14 +227,33 @@ class RunMachine:
                 self._handle_task(e.DelayElapsed(ti=ti, cause=cause), now, out)
 
 
-def _decides_run(node: _Node) -> bool:
-    """Tell whether the run's outcome depends on this task: a leaf, teardowns not counted.
-
-    Source: Airflow's setup and teardown: a teardown decides only with `on_failure_fail_dagrun`.
-    """
-    if node.spec.is_teardown:
-        return node.spec.on_failure_fail_dagrun and not node.down
-    return all(down.spec.is_teardown for down in node.down)
+def _notices(node: Node, run: str, cause: str) -> Iterator[Notify]:
+    """Return the mails and callbacks that the end of a running attempt calls for."""
+    facts, spec = node.facts, node.spec
+    match facts.state:
+        case TaskState.SUCCESS:
+            callback, mail = CallbackKind.SUCCESS, ""
+        case TaskState.SKIPPED:
+            callback, mail = CallbackKind.SKIPPED, ""
+        case TaskState.UP_FOR_RETRY:
+            callback, mail = CallbackKind.RETRY, "email_on_retry" if spec.email_on_retry else ""
+        case TaskState.FAILED:
+            callback, mail = CallbackKind.FAILURE, "email_on_failure" if spec.email_on_failure else ""
+        case _:
+            return
+    wanted = [("callback", callback.value)] if callback in spec.callbacks else []
+    if mail and spec.email:
+        wanted.append(("mail", mail))
+    for kind, event in wanted:
+        yield Notify(
+            cause=cause,
+            kind=kind,
+            event=event,
+            run=run,
+            ti=facts.ti,
+            try_number=facts.try_number,
+            reason=facts.reason,
+        )
 
 
 def past_is_met(
