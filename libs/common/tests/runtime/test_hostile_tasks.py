@@ -201,9 +201,21 @@ def test_a_result_of_five_megabytes_arrives_whole(rig):
     assert len(done.end.xcoms["return_value"]) == 5_000_002
 
 
-def test_a_conf_of_two_megabytes_reaches_the_task_whole(rig):
-    done = rig.run("conf_size", conf={"big": "x" * 2_000_000})
-    assert done.end.xcoms["return_value"] == "2000000"
+def test_a_conf_of_ten_megabytes_reaches_the_task_whole(rig):
+    done = rig.run("conf_size", conf={"big": "x" * 10_000_000})
+    assert done.end.xcoms["return_value"] == "10000000"
+
+
+def test_a_result_beyond_all_measure_fails_with_what_to_do(rig):
+    done = rig.run("huge_result")
+    assert done.end.outcome is Outcome.FAILED
+    assert "Store the value in a file" in done.end.reason
+
+
+def test_a_conf_beyond_all_measure_fails_before_anything_starts(rig):
+    done = rig.run("conf_size", conf={"big": "x" * 70_000_000})
+    assert done.end.outcome is Outcome.FAILED
+    assert "too large" in done.end.reason
 
 
 def test_stopping_calls_on_kill_and_unwinds_the_task(rig):

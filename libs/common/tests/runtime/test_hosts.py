@@ -48,7 +48,8 @@ def test_what_a_fork_would_break_is_imported_afresh_for_each_task(rig, name, lef
         done = rig.run("ask", dag_id=name, file=f"{name}.py")
         assert done.end.outcome is Outcome.SUCCESS, done.log
         assert done.end.xcoms["return_value"] in {"true", '"hello"'}
-        assert "imported afresh for each task" in done.log
+        assert "attempt 1 of 1" in done.log.splitlines()[0]
+        assert "imported afresh for each task" in done.log.splitlines()[1]
         assert left in done.log
 
 
@@ -73,6 +74,22 @@ def test_an_import_that_takes_too_long_fails_the_tasks_that_wait_for_it(make_rig
     assert done.end.outcome is Outcome.FAILED
     assert "longer than 0.5 s" in done.end.reason
     assert "counting sheep" in done.log
+
+
+def test_a_task_is_told_that_its_file_has_changed_since_it_was_read(rig):
+    digest = rig.parse("good.py").source_digest
+    same = rig.run("one", dag_id="first", file="good.py", source_digest=digest)
+    other = rig.run("one", dag_id="first", file="good.py", source_digest="0" * 64)
+    assert "has changed since" not in same.log
+    assert "has changed since" in other.log.splitlines()[1]
+
+
+def test_a_host_that_has_served_long_is_replaced(make_rig, monkeypatch):
+    # Ten thousand tasks would take a while.
+    monkeypatch.setattr("gale.runtime.hosts.MAX_SERVED", 2)
+    rig = make_rig()
+    hosts = [parent_of(rig) for _ in range(4)]
+    assert hosts[0] == hosts[1] != hosts[2] == hosts[3]
 
 
 def test_a_task_whose_file_or_dag_is_gone_fails_with_the_reason(rig):

@@ -132,11 +132,21 @@ def test_a_link_hears_messages_and_answers_without_waiting(link, selector):
 
 def test_a_link_whose_other_side_never_reads_is_given_up(link, selector):
     made, _, _, broken = link
-    for _ in range(control.MAX_UNREAD // 1_000_000 + 2):
+    for _ in range(control.MAX_UNREAD // 1_000_000 + 3):
         made.send(b"x" * 1_000_000)
     assert len(broken) == 1
     assert "did not read" in broken[0]
     assert len(selector.get_map()) == 0
+
+
+def test_one_large_answer_is_no_reason_to_give_up(link):
+    made, theirs, _, broken = link
+    made.send(b"x" * 3 * control.MAX_UNREAD)
+    assert broken == []
+    got = 0
+    while got < 3 * control.MAX_UNREAD:
+        got += len(theirs.recv(1 << 20))
+        made.ready()
 
 
 def test_a_link_reads_what_was_said_before_the_end(link):

@@ -207,7 +207,7 @@ class ZygoteClient:
             last_used=self._clock.monotonic(),
         )
         start = messages.StartHost(
-            child=host.number, file=file, fresh=bool(fresh_because), seconds=self._options.import_seconds
+            child=host.number, file=file, fresh_because=fresh_because, seconds=self._options.import_seconds
         )
         self._send(start, [theirs.detach()])
         return host

@@ -44,6 +44,8 @@ class ControlLink:
 
     def send(self, body: bytes) -> None:
         """Send a message now or as soon as there is room."""
+        if self._open and len(self._outgoing) > MAX_UNREAD:
+            self._break(f"it did not read {len(self._outgoing):,} bytes of answers")
         if not self._open:
             return
         self._outgoing += frame(body)
@@ -79,9 +81,6 @@ class ControlLink:
         except OSError:
             # Nobody reads any more. What was said before is still to be read.
             self._outgoing.clear()
-        if len(self._outgoing) > MAX_UNREAD:
-            self._break(f"it did not read {len(self._outgoing):,} bytes of answers")
-            return
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
         key = self._selector.get_key(self._socket)
         if key.events != wanted:

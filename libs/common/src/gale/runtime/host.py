@@ -51,7 +51,7 @@ def run_host(channel: Channel, order: messages.StartHost, dags_folder: str, cloc
     loaded: user_code.LoadedFile | None = None
     stamps: list[messages.FileStamp] = []
     digest = _digest(order.file)
-    if not order.fresh:
+    if not order.fresh_because:
         before = _sockets()
         known = set(sys.modules)
         stamps = [_stamp(order.file)]
@@ -71,7 +71,7 @@ def run_host(channel: Channel, order: messages.StartHost, dags_folder: str, cloc
     restore_logging()
     gc.collect()
     gc.freeze()
-    host = Host(channel, clock, room, loaded=loaded, file=order.file, dags_folder=dags_folder)
+    host = Host(channel, clock, room, loaded=loaded, order=order, dags_folder=dags_folder, source_digest=digest)
     ready = messages.HostReady(pid=os.getpid(), source_digest=digest, files=stamps)
     with suppress(ChannelClosed):
         channel.send(messages.encode(ready))
@@ -97,13 +97,15 @@ class Host:
         room: MarkerRoom,
         *,
         loaded: user_code.LoadedFile | None,
-        file: str,
+        order: messages.StartHost,
         dags_folder: str,
+        source_digest: str,
     ) -> None:
         self._channel = channel
         self._room = room
         self._loaded = loaded
-        self._file = file
+        self._order = order
+        self._digest = source_digest
         self._dags_folder = dags_folder
         self._pid = os.getpid()
         # After the import, which may have set handlers of its own.
@@ -151,9 +153,13 @@ class Host:
         # page that is touched after a fork has to be copied, here as well as there.
         for task, fd in zip(tasks, fds, strict=False):
             try:
-                ready.append((task, prepare(task, fd, self._clock)))
+                prepared = prepare(
+                    task, fd, self._clock, fresh_because=self._order.fresh_because, source_digest=self._digest
+                )
             except NotPrepared as error:
                 gone.append(_never_started(task, str(error)))
+            else:
+                ready.append((task, prepared))
         for index, (task, prepared) in enumerate(ready):
             pid = self._use_spare(task, prepared)
             if pid is None:
@@ -203,7 +209,7 @@ class Host:
         spare, self._spare = self._spare, None
         if spare is None:
             return None
-        order = SpareOrder(prepared.order, task.marker, prepared.first_line)
+        order = SpareOrder(prepared.order, task.marker, prepared.first_line, prepared.notes)
         if not spare.hand_over(order, (prepared.control.fileno(), prepared.log)):
             return None
         prepared.close()
@@ -258,13 +264,14 @@ class Host:
                 control=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=control),
                 log=log,
                 first_line=order.first_line,
+                notes=order.notes,
             )
             run_task_process(prepared, self._pid, self._load)
         finally:
             os._exit(EXIT_NO_SETUP)
 
     def _load(self) -> user_code.LoadedFile:
-        return self._loaded if self._loaded is not None else user_code.load(self._file, self._dags_folder)
+        return self._loaded if self._loaded is not None else user_code.load(self._order.file, self._dags_folder)
 
     def _report(self) -> None:
         ends, strays = self._reaper.collect()

@@ -19,6 +19,9 @@ _log: Final = logging.getLogger(__name__)
 
 #: A start message with 32 of the longest paths still fits.
 MAX_BATCH: Final = min(32, MAX_FDS)
+#: Setting the environment of tasks costs a host a few hundred bytes each that the C library never gives
+#: back, and who knows what a library leaks. After so many tasks a new host takes its place.
+MAX_SERVED: Final = 10_000
 _CHECK_HELPERS_SECONDS: Final = 1.0
 
 
@@ -62,6 +65,8 @@ class Host:
     helpers_checked: float = 0.0
     waiting: list[tuple[messages.TaskStart, int, TaskListener]] = field(default_factory=list)
     running: dict[int, TaskListener] = field(default_factory=dict)
+    #: Tasks that it was given so far.
+    served: int = 0
     #: Set when a signal was asked for, cleared when the host says that it sent it.
     unanswered_since: float | None = None
 
@@ -89,6 +94,7 @@ class Host:
             batch, self.waiting = self.waiting[:MAX_BATCH], self.waiting[MAX_BATCH:]
             for task, _, listener in batch:
                 self.running[task.number] = listener
+            self.served += len(batch)
             starts = messages.StartTasks(tasks=[task for task, _, _ in batch])
             self.channel.send(messages.encode(starts), [fd for _, fd, _ in batch])
             for _, _, listener in batch:
@@ -139,7 +145,7 @@ class Hosts:
         self._settled = settled
         self._all: dict[int, Host] = {}
         self._current: dict[str, Host] = {}
-        self._unsuited: dict[tuple[str, tuple[int, int]], str] = {}
+        self._unsuited: dict[str, tuple[tuple[int, int], str]] = {}
 
     def __iter__(self) -> Iterator[Host]:
         return iter(list(self._all.values()))
@@ -155,15 +161,21 @@ class Hosts:
             return None
         now = self._clock.monotonic()
         host = self._current.get(file)
-        if host is not None and host.usable and host.stamp == stamp and not self._helpers_changed(host, now):
+        if host is not None and self._is_good(host, stamp, now):
             host.last_used = now
             return host
         if host is not None:
             self.retire(host)
-        host = self._start(file, stamp, self._unsuited.get((file, stamp), ""))
+        unsuited_stamp, reason = self._unsuited.get(file, (None, ""))
+        host = self._start(file, stamp, reason if unsuited_stamp == stamp else "")
         host.channel.watch(partial(self.listen_to, host))
         self._all[host.number] = self._current[file] = host
         return host
+
+    def _is_good(self, host: Host, stamp: tuple[int, int], now: float) -> bool:
+        if not host.usable or host.stamp != stamp or host.served >= MAX_SERVED:
+            return False
+        return not self._helpers_changed(host, now)
 
     def _helpers_changed(self, host: Host, now: float) -> bool:
         if now - host.helpers_checked < _CHECK_HELPERS_SECONDS:
@@ -217,7 +229,7 @@ class Hosts:
 
     def _step_back(self, host: Host, reason: str) -> None:
         """Replace a host from which tasks cannot be forked by one whose tasks import the file themselves."""
-        self._unsuited[host.file, host.stamp] = reason
+        self._unsuited[host.file] = (host.stamp, reason)
         host.gone = True
         self._current.pop(host.file, None)
         follower = self.for_file(host.file)

@@ -47,8 +47,8 @@ class StartHost(_Message, frozen=True):
 
     child: int
     file: str
-    #: Import in each task process instead, because importing leaves something behind that a fork would break.
-    fresh: bool
+    #: Import in each task process instead, because importing leaves this behind, which a fork would break.
+    fresh_because: str
     #: Limit of the import.
     seconds: float
 

@@ -25,6 +25,7 @@ class SpareOrder(msgspec.Struct, frozen=True, array_like=True):
     order: AttemptOrder
     marker: str
     first_line: bytes
+    notes: bytes
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -15,13 +15,27 @@ class StreamBroken(GaleError):
     """What came in is no frame, or the other side is gone."""
 
 
-def frame(body: bytes) -> bytes:
-    """Return the frame of a message."""
+class MessageTooLarge(GaleError):
+    """A message is larger than any that has a place here."""
+
+
+def check_size(body: bytes) -> bytes:
+    """Return a message if it can be sent.
+
+    Raises:
+        MessageTooLarge: It cannot.
+    """
     if len(body) > MAX_FRAME:
-        raise StreamBroken(
+        raise MessageTooLarge(
             f"A message of {len(body):,} bytes is too large (limit {MAX_FRAME:,}). "
             "Store the value in a file or a database and pass its address instead."
         )
+    return body
+
+
+def frame(body: bytes) -> bytes:
+    """Return the frame of a message."""
+    check_size(body)
     return _LENGTH.pack(len(body)) + body
 
 

@@ -22,6 +22,7 @@ from gale.runtime.control import ControlLink
 from gale.runtime.hosts import Host
 from gale.runtime.judgement import Judgement, judge
 from gale.runtime.processes import marker_of
+from gale.runtime.stream import MessageTooLarge
 from gale.runtime.task_services import answer, decode_from_task
 
 #: How often the size of running logs is looked at.
@@ -54,10 +55,6 @@ class _Attempt:
         """See `TaskListener`."""
         self.host = host
         self.judgement.began = self.supervisor.clock.now()
-        if host.fresh_because:
-            self.say(f"The DAG file is imported afresh for each task, because importing it leaves {host.fresh_because}")
-        if self.order.source_digest and host.source_digest not in {"", self.order.source_digest}:
-            self.say("The DAG file has changed since the scheduler read it; the task runs as the file is now")
         limit = self.order.execution_timeout
         if limit is not None:
             self.supervisor.set_deadline(self, limit, self.overdue)
@@ -189,7 +186,12 @@ class Supervisor:
             attempt.task_lost(f"The supervisor could not make a socket: {error}")
             return
         attempt.link = ControlLink(self.client.selector, ours, attempt.heard, attempt.broken)
-        attempt.link.send(messages.encode_order(attempt.order))
+        try:
+            attempt.link.send(messages.encode_order(attempt.order))
+        except MessageTooLarge as error:
+            theirs.close()
+            attempt.task_refused(f"The conf of the run is too large for a task. {error}".rstrip("."), "")
+            return
         task = messages.TaskStart(attempt.number, attempt.marker, os.fspath(attempt.log))
         self.client.run(attempt.order.file, task, theirs.detach(), attempt)
 

@@ -25,7 +25,7 @@ from gale.runtime.judgement import EXIT_UNTOLD
 from gale.runtime.logs import gale_line, open_log
 from gale.runtime.messages import TaskEnded, TaskStart, decode_order
 from gale.runtime.processes import MARKER, become_subreaper, die_with_parent
-from gale.runtime.stream import StreamBroken, receive_frame, send_frame
+from gale.runtime.stream import MessageTooLarge, StreamBroken, check_size, receive_frame, send_frame
 from gale.runtime.task_output import flush
 from gale.runtime.task_services import SocketTaskServices, encode_ended
 
@@ -45,6 +45,8 @@ class Prepared:
     log: int
     #: Only the pid is missing.
     first_line: bytes
+    #: Whole lines to follow it.
+    notes: bytes
 
     def close(self) -> None:
         """Close the host's copies."""
@@ -52,8 +54,15 @@ class Prepared:
         os.close(self.log)
 
 
-def prepare(task: TaskStart, control_fd: int, clock: Clock) -> Prepared:
+def prepare(task: TaskStart, control_fd: int, clock: Clock, *, fresh_because: str, source_digest: str) -> Prepared:
     """Do in the host what need not be done in the task process.
+
+    Args:
+        task: What to start.
+        control_fd: Its end of the control socket.
+        clock: For the first line of the log.
+        fresh_because: Why the task has to import the DAG file itself, "" if it has not.
+        source_digest: Of the file as the host has found it.
 
     Raises:
         NotPrepared: Order or log file are not there. The descriptor is closed.
@@ -71,7 +80,20 @@ def prepare(task: TaskStart, control_fd: int, clock: Clock) -> Prepared:
             f"The log file {task.log} could not be opened: {error.strerror}. "
             "Is the disk full, or the log folder not writable?"
         ) from error
-    return Prepared(order=order, control=control, log=log, first_line=_first_line(order, clock))
+    notes = ""
+    if fresh_because:
+        notes += gale_line(
+            clock.now(), f"The DAG file is imported afresh for each task: importing it leaves {fresh_because} behind"
+        )
+    if order.source_digest and source_digest not in {"", order.source_digest}:
+        notes += gale_line(clock.now(), "The DAG file has changed since it was read; the task runs as the file is now")
+    return Prepared(
+        order=order,
+        control=control,
+        log=log,
+        first_line=_first_line(order, clock),
+        notes=notes.encode("utf-8", "replace"),
+    )
 
 
 def run_task_process(prepared: Prepared, host: int, load: Callable[[], user_code.LoadedFile]) -> NoReturn:
@@ -82,12 +104,12 @@ def run_task_process(prepared: Prepared, host: int, load: Callable[[], user_code
     os.dup2(prepared.log, 1)
     os.dup2(prepared.log, 2)
     os.close(prepared.log)
-    os.write(1, b"%b%d\n" % (prepared.first_line, os.getpid()))
+    os.write(1, b"%b%d\n%b" % (prepared.first_line, os.getpid(), prepared.notes))
     control = prepared.control
     ended = _run(prepared.order, control, load)
     flush(sys.stdout, sys.stderr)
     try:
-        send_frame(control, encode_ended(TaskEnded(ended=ended)))
+        send_frame(control, _told(ended, prepared.order))
     except Exception:  # noqa: BLE001  user code may have done anything to the socket
         os.write(2, b"The end of this attempt could not be told to the supervisor.\n")
         os._exit(EXIT_UNTOLD)
@@ -104,6 +126,13 @@ def _run(order: AttemptOrder, control: socket.socket, load: Callable[[], user_co
     except BaseException as error:  # noqa: BLE001  whatever user code raises is the end of this attempt and of nothing else
         _log.exception("The task failed")
         return _failed(order, f"{type(error).__name__}: {error}")
+
+
+def _told(ended: AttemptEnded, order: AttemptOrder) -> bytes:
+    try:
+        return check_size(encode_ended(TaskEnded(ended=ended)))
+    except MessageTooLarge as error:
+        return encode_ended(TaskEnded(ended=_failed(order, f"The task's result cannot be stored. {error}")))
 
 
 def _failed(order: AttemptOrder, reason: str) -> AttemptEnded:

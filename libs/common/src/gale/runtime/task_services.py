@@ -17,7 +17,7 @@ from gale import errors
 from gale.core.attempt import ConnectionData, TaskServices
 from gale.errors import GaleError
 from gale.runtime.messages import TaskEnded
-from gale.runtime.stream import receive_frame, send_frame
+from gale.runtime.stream import check_size, receive_frame, send_frame
 
 _log = logging.getLogger(__name__)
 
@@ -202,14 +202,15 @@ encode_ended: Final = _encode
 def answer(request: Request, services: TaskServices) -> bytes:
     """Return the answer to a request as a message; never raises."""
     try:
-        value = request.answer(services)
+        body = _encode(Answer(value=msgspec.Raw(_encode(request.answer(services)))))
+        check_size(body)
     except GaleError as error:
         return _encode(Answer(error=type(error).__name__, message=str(error)))
     except Exception as error:  # noqa: BLE001  the service's own frame must not fall over one request
         _log.exception("A request of a task could not be answered: %s", type(request).__name__)
         message = f"The supervisor could not answer {type(request).__name__}: {type(error).__name__}: {error}"
         return _encode(Answer(error="GaleError", message=message))
-    return _encode(Answer(value=msgspec.Raw(_encode(value))))
+    return body
 
 
 def _error(answer: Answer) -> GaleError:

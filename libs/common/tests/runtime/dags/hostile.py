@@ -199,8 +199,17 @@ def processes() -> dict[str, int]:
     return {"pid": os.getpid(), "sid": os.getsid(0), "pgid": os.getpgid(0), "ppid": os.getppid()}
 
 
+def processes_then_wait() -> None:
+    print(f"my pid is {os.getpid()} ", flush=True)
+    wait_for_ever()
+
+
 def big_result() -> str:
     return "x" * 5_000_000
+
+
+def huge_result() -> str:
+    return "x" * 70_000_000
 
 
 def conf_size() -> int:
@@ -256,6 +265,8 @@ with DAG("hostile", start_date=datetime(2024, 1, 1), schedule=None) as dag:
     task("environment", environment)
     task("processes", processes)
     task("big_result", big_result)
+    task("processes_then_wait", processes_then_wait)
+    task("huge_result", huge_result)
     task("conf_size", conf_size)
     task("wait", wait_for_ever)
     Guarded(task_id="guarded", python_callable=wait_and_clean_up)
