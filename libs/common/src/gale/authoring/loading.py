@@ -136,6 +136,8 @@ def _load_module(loader: _FreshLoader, file: str, loaded: LoadedFile) -> None:
     entered: list[DAG] = []
     spec = spec_from_loader(loader.name, loader, origin=file)
     assert spec is not None  # noqa: S101  only for loaders that refuse
+    # Gives the module its `__file__`, by which DAG files find their SQL and data beside them.
+    spec.has_location = True
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GaleAuthoringWarning)
         dag_module.watch(entered)
