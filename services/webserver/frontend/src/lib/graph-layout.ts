@@ -138,13 +138,10 @@ export function elkInput(graph: SeenGraph, direction: Direction): ElkInput {
       "elk.algorithm": "layered",
       "elk.direction": direction,
       "elk.hierarchyHandling": "INCLUDE_CHILDREN",
-      "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
       "elk.layered.nodePlacement.bk.fixedAlignment": "BALANCED",
       "elk.spacing.nodeNode": "18",
       "elk.layered.spacing.nodeNodeBetweenLayers": "54",
       "elk.layered.spacing.edgeNodeBetweenLayers": "18",
-      // Large graphs: a good picture soon beats the best one after a minute.
-      ...(graph.nodes.length > 600 ? { "elk.layered.thoroughness": "1", "elk.layered.nodePlacement.strategy": "SIMPLE" } : {}),
     },
     children: top,
     edges: graph.edges.map((edge) => ({
