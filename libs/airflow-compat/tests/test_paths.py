@@ -84,3 +84,9 @@ def test_the_command_airflow_is_gales(tmp_path):
     command = [sys.executable, "-m", "airflow", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={"GALE_HOME": str(tmp_path)})
     assert done.stdout.startswith("Usage: airflow")
+
+
+def test_using_a_name_lets_user_code_see_pendulums_datetimes():
+    code = "from airflow.models import DAG; from airflow.utils.timezone import utcnow; print(type(utcnow()).__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "pendulum.datetime"

@@ -157,7 +157,7 @@ def test_stopping_a_command_stops_its_whole_process_group():
         results.append(shell.run(command, on_line=on_line))
 
     results = []
-    thread = threading.Thread(target=run_it)
+    thread = threading.Thread(target=run_it, daemon=True)
     thread.start()
     assert started.wait(20)
     shell.stop()

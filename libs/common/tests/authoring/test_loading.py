@@ -1,5 +1,6 @@
 """Importing DAG files, good ones and bad ones."""
 
+import os
 import sys
 import zipfile
 from textwrap import dedent
@@ -186,9 +187,19 @@ def test_a_file_that_breaks_inside_a_with_block_leaves_nothing_open(load):
     assert loaded.errors == []
 
 
-def test_a_file_changed_within_the_same_second_is_read_anew(load):
-    assert list(load("dag = DAG('one', schedule=None)").dags) == ["one"]
-    assert list(load("dag = DAG('two', schedule=None)").dags) == ["two"]
+def test_a_file_that_opens_a_dag_and_never_closes_it_does_not_catch_the_next_files_tasks(load):
+    assert load("dag = DAG('open', schedule=None).__enter__()").errors == []
+    loaded = load("loose = EmptyOperator(task_id='a'); alone = not loose.has_dag() or 1 / 0", "next.py")
+    assert loaded.errors == []
+
+
+def test_a_file_changed_within_the_same_second_is_read_anew(tmp_path, monkeypatch):
+    """Python's own cache would not notice: it compares whole seconds and the size."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for name in ("one", "two"):
+        (tmp_path / "flow.py").write_text(f"{HEAD}dag = DAG('{name}', schedule=None)")
+        os.utime(tmp_path / "flow.py", (1_700_000_000, 1_700_000_000))
+        assert list(load_file(tmp_path / "flow.py").dags) == [name]
 
 
 def test_files_of_the_same_name_do_not_meet(tmp_path):

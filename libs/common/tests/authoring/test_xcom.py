@@ -172,6 +172,13 @@ def test_a_result_given_to_a_task_draws_an_arrow_and_becomes_its_argument(dag, p
     assert services.pushed("add") == 5
 
 
+@pytest.mark.parametrize("wrap", [dict, list, tuple, set], ids=lambda kind: kind.__name__)
+def test_a_result_deep_inside_an_argument_draws_an_arrow_too(dag, pushing, wrap):
+    deep = {"x": pushing.output} if wrap is dict else wrap([pushing.output])
+    use = PythonOperator(task_id="use", dag=dag, python_callable=len, op_args=[{"a": (deep,)}])
+    assert use.upstream_task_ids == {"push"}
+
+
 def test_a_result_inside_a_text_is_pulled_by_the_template(dag, pushing, run, services):
     text = f"<{XComArg(pushing, key='one')}>"
     PythonOperator(task_id="show", dag=dag, python_callable=str, op_args=[text])
