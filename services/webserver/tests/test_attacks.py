@@ -138,7 +138,9 @@ def test_lists_by_body_hide_the_dags_of_others_too(owners: Callable[[str], Brows
     assert op.post("/api/v2/dags/~/dagRuns/list", json={"dag_ids": ["theirs"]}).get_json()["total_entries"] == 0
 
 
-def test_many_dags_at_once_pauses_only_ones_own(owners: Callable[[str], Browser], rows: Callable[..., list[Any]]) -> None:
+def test_many_dags_at_once_pauses_only_ones_own(
+    owners: Callable[[str], Browser], rows: Callable[..., list[Any]]
+) -> None:
     assert owners("op").patch("/api/v2/dags?dag_id_pattern=~", json={"is_paused": True}).status_code == 200
     assert {row.dag_id: row.is_paused for row in rows(t.dag)} == {"mine": True, "theirs": False}
 
@@ -158,7 +160,7 @@ def test_import_errors_of_others_cannot_be_reached_by_their_number(owners: Calla
 
 # --- row 12: text that would be code elsewhere ----------------------------------------------------
 
-SCRIPT = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>{{7*7}}javascript:alert(1)"
+SCRIPT = '<script>alert(1)</script>"><img src=x onerror=alert(1)>{{7*7}}javascript:alert(1)'
 
 
 def test_hostile_text_is_given_back_as_json_and_never_as_a_page(admin: Browser, engine: Engine) -> None:
@@ -167,14 +169,22 @@ def test_hostile_text_is_given_back_as_json_and_never_as_a_page(admin: Browser, 
         seeds.add_dag(conn, spec, source=SCRIPT, owners=SCRIPT[:50], description=SCRIPT)
         conn.execute(insert(t.import_error), [{"filename": SCRIPT, "stacktrace": SCRIPT, "timestamp": NOW}])
     admin.post("/api/v2/variables", json={"key": SCRIPT, "value": SCRIPT})
-    for path in ("/ui/dags", "/ui/dags/hostile", "/api/v2/dagSources/hostile", "/api/v2/importErrors", "/api/v2/variables"):
+    for path in (
+        "/ui/dags",
+        "/ui/dags/hostile",
+        "/api/v2/dagSources/hostile",
+        "/api/v2/importErrors",
+        "/api/v2/variables",
+    ):
         answer = admin.get(path, headers={"Accept": "text/html,*/*"})
         assert answer.content_type == "application/json"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "49" not in json.dumps(answer.get_json().get("description", ""))
 
 
-@pytest.mark.parametrize("path", [f"/{SCRIPT}", "/api/v2/<script>", "/ui/<script>", "/static/<script>.js", "/api/v2/dags/<script>"])
+@pytest.mark.parametrize(
+    "path", [f"/{SCRIPT}", "/api/v2/<script>", "/ui/<script>", "/static/<script>.js", "/api/v2/dags/<script>"]
+)
 def test_an_address_with_a_script_is_not_reflected_as_html(path: str, admin: Browser) -> None:
     answer = admin.get(path)
     assert "<script>alert" not in answer.text
@@ -249,7 +259,15 @@ def test_no_answer_carries_the_host_that_a_client_made_up(admin: Browser, anonym
 
 
 def test_what_belongs_to_a_person_is_kept_by_no_cache(admin: Browser, etl: dict[str, Any]) -> None:
-    for path in ("/ui/me", "/ui/dags", "/ui/dags/etl/grid", "/api/v2/dags", "/api/v2/dags/nope", "/auth/token", "/health"):
+    for path in (
+        "/ui/me",
+        "/ui/dags",
+        "/ui/dags/etl/grid",
+        "/api/v2/dags",
+        "/api/v2/dags/nope",
+        "/auth/token",
+        "/health",
+    ):
         answer = admin.get(path)
         assert answer.headers["Cache-Control"] == "no-store"
         assert {"Cookie", "Authorization"} <= {name.strip() for name in answer.headers["Vary"].split(",")}
@@ -258,7 +276,9 @@ def test_what_belongs_to_a_person_is_kept_by_no_cache(admin: Browser, etl: dict[
 # --- row 35: frames, sniffing, other origins ------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/dags/etl", "/ui/me", "/api/v2/dags", "/nope.js", "/health", "/api/v2/zzz"])
+@pytest.mark.parametrize(
+    "path", ["/", "/login", "/dags/etl", "/ui/me", "/api/v2/dags", "/nope.js", "/health", "/api/v2/zzz"]
+)
 def test_every_answer_forbids_frames_sniffing_and_foreign_code(path: str, anonymous: FlaskClient) -> None:
     answer = anonymous.get(path, headers={"Origin": "https://evil.example"})
     policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
@@ -271,6 +291,51 @@ def test_every_answer_forbids_frames_sniffing_and_foreign_code(path: str, anonym
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "Access-Control-Allow-Origin" not in answer.headers
     answer.close()
+
+
+API = "/api/v2/dags"
+ALLOWED = "https://tools.example"
+
+
+@pytest.fixture
+def shared(settings: Settings, engine: Engine, clock: ManualClock) -> FlaskClient:
+    """An application that lets the scripts of one other site call the API."""
+    api = replace(settings.api, access_control_allow_origins=(ALLOWED,))
+    return create_app(replace(settings, api=api), engine, clock, patience_seconds=0).test_client()
+
+
+def ask_first(client: FlaskClient, origin: str, path: str = API) -> Any:
+    return client.options(path, headers={"Origin": origin, "Access-Control-Request-Method": "PATCH"})
+
+
+def test_a_site_that_is_named_in_the_settings_may_call_the_api_with_a_token(shared: FlaskClient) -> None:
+    answer = ask_first(shared, ALLOWED)
+    assert answer.status_code == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == ALLOWED
+    assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    token = shared.post("/auth/token", json={"username": "viewer", "password": seeds.PASSWORD}).get_json()
+    header = {"Origin": ALLOWED, "Authorization": f"Bearer {token['access_token']}"}
+    answer = shared.get(API, headers=header)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == ALLOWED
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "", f"{ALLOWED}.evil.example", "https://TOOLS.example"]
+)
+def test_no_other_site_may(origin: str, shared: FlaskClient) -> None:
+    assert ask_first(shared, origin).status_code == 405
+    assert "Access-Control-Allow-Origin" not in shared.get(API, headers={"Origin": origin}).headers
+
+
+@pytest.mark.parametrize("path", ["/ui/me", "/ui/login", "/"])
+def test_the_page_itself_is_shared_with_no_other_site(path: str, shared: FlaskClient) -> None:
+    answer = ask_first(shared, ALLOWED, path)
+    assert answer.status_code == 405
+    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 # --- row 36: mistakes of ours ---------------------------------------------------------------------
@@ -298,7 +363,9 @@ def test_a_mistake_of_ours_tells_an_id_and_nothing_else(
     assert "RuntimeError" in caplog.text
 
 
-def test_no_setting_brings_flasks_debugger(settings: Settings, engine: Engine, clock: ManualClock, monkeypatch: Any) -> None:
+def test_no_setting_brings_flasks_debugger(
+    settings: Settings, engine: Engine, clock: ManualClock, monkeypatch: Any
+) -> None:
     """The variables are Flask's own: they must mean nothing here."""
     monkeypatch.setenv("FLASK_DEBUG", "1")
     monkeypatch.setenv("FLASK_ENV", "development")
@@ -306,6 +373,23 @@ def test_no_setting_brings_flasks_debugger(settings: Settings, engine: Engine, c
     app = create_app(replace(settings, webserver=web), engine, clock)
     assert app.debug is False
     assert app.config["PROPAGATE_EXCEPTIONS"] is False
+
+
+def test_a_stack_trace_is_shown_only_if_the_settings_say_so_and_never_to_strangers(
+    settings: Settings, engine: Engine, clock: ManualClock
+) -> None:
+    web = replace(settings.webserver, expose_stacktrace=True)
+    app = create_app(replace(settings, webserver=web), engine, clock)
+
+    def fail(**_: str) -> None:
+        raise RuntimeError("a mistake")
+
+    app.view_functions["dags.get_dag"] = fail
+    app.view_functions["monitor.health"] = fail
+    client = app.test_client()
+    assert "RuntimeError" not in client.get("/api/v2/monitor/health").text
+    client.post("/ui/login", json={"username": "viewer", "password": seeds.PASSWORD})
+    assert "RuntimeError: a mistake" in client.get("/api/v2/dags/etl").get_json()["stack_trace"]
 
 
 def test_every_refusal_has_the_same_four_fields(admin: Browser, anonymous: FlaskClient) -> None:
@@ -381,7 +465,9 @@ def test_files_with_a_digest_in_their_name_are_kept_for_ever(anonymous: FlaskCli
         "/static/nope",
     ],
 )
-def test_no_other_file_is_served_and_unknown_addresses_are_no_page(path: str, anonymous: FlaskClient, static: Path) -> None:
+def test_no_other_file_is_served_and_unknown_addresses_are_no_page(
+    path: str, anonymous: FlaskClient, static: Path
+) -> None:
     answer = anonymous.get(path)
     assert answer.status_code == 404, path
     assert "the secret" not in answer.text

@@ -37,6 +37,7 @@ def test_the_right_password_opens_a_session_that_me_describes(sign_in: Callable[
     assert "runs.trigger" not in me["permissions"]
     assert me["instance_name"] == "Gale"
     assert me["version"]
+    assert me["settings"]["auto_refresh_interval"] == 1.0
 
 
 def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(anonymous: FlaskClient) -> None:
@@ -256,8 +257,9 @@ def test_a_cookie_made_with_a_known_key_opens_nothing_and_is_logged(
     ],
 )
 @pytest.mark.parametrize("token", ["", "wrong", "ü", "x" * 10_000])
+@pytest.mark.usefixtures("etl")
 def test_a_change_by_cookie_without_this_sessions_csrf_token_is_refused(
-    method: str, path: str, token: str, admin: Browser, etl: dict[str, Any], rows: Callable[..., list[Any]]
+    method: str, path: str, token: str, admin: Browser, rows: Callable[..., list[Any]]
 ) -> None:
     before = (rows(t.dag_run), rows(t.dag), rows(t.request))
     headers = {"X-CSRF-Token": token} if token.isascii() else {"X-CSRF-Token": token.encode().decode("latin-1")}
@@ -356,6 +358,12 @@ def test_failed_and_good_logins_stand_in_the_audit_log(
 def test_a_secret_that_anybody_can_guess_keeps_the_server_from_starting(secret: str, settings: Settings) -> None:
     web = replace(settings.webserver, secret_key=secret)
     with pytest.raises(ConfigError, match=r"\[webserver\] secret_key"):
+        check_settings(replace(settings, webserver=web))
+
+
+def test_another_way_to_log_in_than_passwords_is_refused_and_not_just_ignored(settings: Settings) -> None:
+    web = replace(settings.webserver, auth_backend="airflow.contrib.auth.backends.ldap_auth")
+    with pytest.raises(ConfigError, match="ldap_auth"):
         check_settings(replace(settings, webserver=web))
 
 

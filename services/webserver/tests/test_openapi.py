@@ -97,7 +97,9 @@ def test_answers_to_sound_questions_fit_the_description(
     admin.post("/api/v2/connections", json={"connection_id": "c", "conn_type": "http"})
     checked = 0
     for path, methods in document["paths"].items():
-        if "get" not in methods or path.endswith(("/wait", "/externalLogUrl/{try_number}", "auth/login", "auth/logout")):
+        if "get" not in methods or path.endswith(
+            ("/wait", "/externalLogUrl/{try_number}", "auth/login", "auth/logout")
+        ):
             continue
         answer = admin.get(re.sub(r"\{(\w+)\}", lambda found: ids[found[1]].replace("+", "%2B"), path))
         if "/tries/{try_number}" in path:  # no history was written for this one

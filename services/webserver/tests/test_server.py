@@ -108,7 +108,9 @@ def running(environment: dict[str, str], *options: str) -> Iterator[Served]:
 
 
 def refuse(environment: dict[str, str], *options: str) -> tuple[int, str]:
-    done = subprocess.run([*COMMAND, *options], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*COMMAND, *options], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     return done.returncode, done.stderr + done.stdout
 
 
@@ -173,6 +175,12 @@ def test_an_address_of_another_machine_is_refused_with_advice() -> None:
         listen("no-such-host.invalid", 0)
 
 
+def test_a_login_cannot_be_switched_off_and_the_log_says_so(environment: dict[str, str]) -> None:
+    with running(environment | {"GALE__WEBSERVER__AUTHENTICATE": "False"}) as served:
+        assert served.ask("GET", "/ui/dags")[0] == 401
+    assert "authenticate = False" in "".join(served.lines)
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
@@ -191,7 +199,9 @@ def test_a_setting_that_cannot_work_is_one_clear_sentence_and_no_traceback(
     assert "Traceback" not in said
 
 
-def test_a_database_without_tables_is_told_before_the_port_is_taken(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_database_without_tables_is_told_before_the_port_is_taken(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "empty.db").touch()
     code, said = refuse(environment | {"GALE__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/empty.db"}, "-p", "0")
     assert code not in {0, None}
@@ -205,8 +215,7 @@ def test_eight_clients_at_once_are_all_answered(environment: dict[str, str]) -> 
         header = served.token()
 
         def ask() -> None:
-            for _ in range(10):
-                statuses.append(served.ask("GET", "/ui/dags", headers=header)[0])
+            statuses.extend(served.ask("GET", "/ui/dags", headers=header)[0] for _ in range(10))
 
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
@@ -249,11 +258,15 @@ def test_a_hundred_megabytes_over_a_real_socket_are_refused_at_once(environment:
 
 def test_what_the_help_says_needs_nothing_heavy(tmp_path: Path) -> None:
     """The command line loads this module for its help: flask and gunicorn would double its start."""
-    code = "import sys, gale_webserver.cli; sys.exit(bool({'flask', 'gunicorn', 'sqlalchemy', 'jwt'} & set(sys.modules)))"
+    code = (
+        "import sys, gale_webserver.cli; sys.exit(bool({'flask', 'gunicorn', 'sqlalchemy', 'jwt'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0
 
 
-def test_the_page_is_ready_within_a_second_or_so(environment: dict[str, str], record_property: Callable[..., None]) -> None:
+def test_the_page_is_ready_within_a_second_or_so(
+    environment: dict[str, str], record_property: Callable[..., None]
+) -> None:
     """The bound is wide because the machine may be busy; the benchmark has the true figure."""
     clock = SystemClock()
     begin = clock.monotonic()

@@ -1,6 +1,7 @@
 """The application: what is made once at start, and every group of routes."""
 
 import secrets
+import threading
 from typing import Final
 
 from flask import Flask
@@ -11,7 +12,7 @@ from gale.clock import Clock
 from gale.errors import ConfigError
 from gale.secrets import FernetBox
 from gale.settings import Settings
-from gale_webserver import headers, openapi, pages, problems
+from gale_webserver import cors, headers, openapi, pages, problems
 from gale_webserver.access.throttle import Throttle
 from gale_webserver.access.tokens import Tokens
 from gale_webserver.api import (
@@ -69,8 +70,14 @@ def check_settings(settings: Settings) -> str:
     """Return the secret that signs tokens.
 
     Raises:
-        ConfigError: It is missing, short or known to everybody.
+        ConfigError: It is missing, short or known to everybody; or users would log in by other means than passwords.
     """
+    backend = settings.webserver.auth_backend
+    if "password" not in backend.lower():
+        raise ConfigError(
+            f"[webserver] auth_backend is {backend}, but this Gale knows only passwords in its own users table. "
+            "Leave the setting out, and make users with `gale users create`."
+        )
     secret = settings.api_auth.jwt_secret or settings.webserver.secret_key
     name = "[api_auth] jwt_secret" if settings.api_auth.jwt_secret else "[webserver] secret_key"
     advice = (
@@ -122,11 +129,13 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, patience_sec
         ),
         throttle=Throttle(clock.monotonic),
         grid_cache=RunCache(GRID_CACHE_BYTES),
+        waiting=threading.BoundedSemaphore(max(1, settings.webserver.threads // 2)),
         secure=is_secure(settings),
         patience_seconds=patience_seconds,
     )
     problems.install(app)
     headers.install(app)
+    cors.install(app)
     guard.install(app)
     app.url_map.converters.update(CONVERTERS)
     for group in ROUTES:

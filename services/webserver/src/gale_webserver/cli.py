@@ -55,6 +55,12 @@ def _serve(settings: Any, given: dict[str, Any]) -> str:
     from gale_webserver.server import listen, serve  # noqa: PLC0415
 
     check_settings(settings)
+    if not settings.webserver.authenticate:
+        structlog.get_logger().warning(
+            "webserver.always_authenticates",
+            setting="[webserver] authenticate = False",
+            note="Gale asks for a login all the same: whoever reaches the page can make this machine run commands",
+        )
     engine = open_engine(settings.database.sql_alchemy_conn, must_exist=True)
     check_schema(engine)
     engine.dispose()

@@ -1,5 +1,6 @@
 """What a request may use: the services made once at start, and who is asking."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -31,6 +32,8 @@ class Services:
     tokens: Tokens
     throttle: Throttle
     grid_cache: RunCache
+    #: Places for clients that wait for a run: each keeps a thread, and others must still be answered.
+    waiting: threading.BoundedSemaphore
     #: True if users reach the page over TLS, so that cookies may insist on it.
     secure: bool
     #: How long an answer waits for the scheduler to do what was asked.

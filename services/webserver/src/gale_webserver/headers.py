@@ -6,12 +6,11 @@ from flask import Flask, Response, request
 
 from gale_webserver.context import services
 
-#: Everything comes from this address; no inline script, no frame, no plug-in. Styles may be inline
-#: because the graph and chart libraries write style elements; a style cannot run code.
+#: Everything comes from this address; no inline script or style, no frame, no plug-in.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; "
     "script-src 'self'; "
-    "style-src 'self' 'unsafe-inline'; "
+    "style-src 'self'; "
     "img-src 'self' data: blob:; "
     "font-src 'self'; "
     "connect-src 'self'; "

@@ -6,12 +6,13 @@ also stands in the server's log, and nothing else: no traceback, statement, path
 
 import logging
 import secrets
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from gale.errors import (
@@ -23,6 +24,7 @@ from gale.errors import (
     RunExists,
     StoreError,
 )
+from gale_webserver.context import services
 
 PROBLEM_TYPE: Final = "application/problem+json"
 logger: Final = logging.getLogger(__name__)
@@ -62,14 +64,14 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     type: str
     #: Of an error that was not meant to happen: stands in the server's log too.
     error_id: str = ""
+    #: Only if `[webserver] expose_stacktrace` is on, and only for people who are signed in.
+    stack_trace: str = ""
 
 
-def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, error_id: str = "") -> Response:
-    """Return the answer that tells of a refusal or failure."""
+def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> Response:
+    """Return the answer that tells of a refusal or failure; `more` are further fields of `Problem`."""
     kind = status.phrase.lower().replace(" ", "-")
-    body = Problem(
-        title=status.phrase, status=status.value, detail=detail, type=f"urn:gale:problem:{kind}", error_id=error_id
-    )
+    body = Problem(title=status.phrase, status=status.value, detail=detail, type=f"urn:gale:problem:{kind}", **more)
     response = Response(msgspec.json.encode(body), status=status.value, content_type=PROBLEM_TYPE)
     response.headers.update(headers or {})
     return response
@@ -100,11 +102,17 @@ def _unexpected(error: Exception) -> Response:
     error_id = secrets.token_hex(8)
     told = (error_id, request.method, request.endpoint)
     logger.error("request.failed id=%s method=%s endpoint=%s", *told, exc_info=error)
+    shown = "".join(traceback.format_exception(error)) if _may_see_stack_traces() else ""
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         f"Something went wrong inside Gale. The server's log tells what, under the id {error_id}.",
         error_id=error_id,
+        stack_trace=shown,
     )
+
+
+def _may_see_stack_traces() -> bool:
+    return services().settings.webserver.expose_stacktrace and "person" in g
 
 
 def install(app: Flask) -> None:

@@ -1,9 +1,8 @@
 """DAG runs: list, trigger, change, delete, clear, wait."""
 
 import json
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -45,8 +44,6 @@ _RUN_QUERY: Final = (
     *text("run_id_pattern", "triggering_user_name_pattern"),
     *ranges("run_after", "logical_date", "start_date", "end_date", "updated_at"),
 )
-#: Each waiting client keeps a thread of the server.
-_waiting: Final = threading.BoundedSemaphore(4)
 MAX_WAIT_SECONDS: Final = 3600.0
 
 
@@ -211,21 +208,22 @@ def wait_for_run(dag_id: str, run_id: str, query: Query) -> Response:
     used = services()
     with reading(used.engine) as conn:
         browse_runs.run_with_id(conn, dag_id, run_id)
-    if not _waiting.acquire(blocking=False):
+    if not used.waiting.acquire(blocking=False):
         raise Refused(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "Too many clients wait for runs at the moment. Try again later, or ask for the run now and then.",
             {"Retry-After": "10"},
         )
-    lines = _Lines(_states(used, dag_id, run_id, interval, query.words("result")))
+    lines = _Lines(_states(used, dag_id, run_id, interval, query.words("result")), used.waiting.release)
     return Response(lines, content_type=NEWLINE_JSON, headers={"X-Accel-Buffering": "no"})
 
 
 class _Lines:
     """The lines of one waiting client; gives its place back however the request ends."""
 
-    def __init__(self, lines: Iterator[bytes]) -> None:
+    def __init__(self, lines: Iterator[bytes], leave: Callable[[], None]) -> None:
         self._lines = lines
+        self._leave = leave
         self._is_open = True
 
     def __iter__(self) -> Iterator[bytes]:
@@ -235,7 +233,7 @@ class _Lines:
         """Called by the server at the end of the request, even if it was never begun."""
         if self._is_open:
             self._is_open = False
-            _waiting.release()
+            self._leave()
 
 
 def _states(used: Services, dag_id: str, run_id: str, interval: float, result: tuple[str, ...]) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ from gale_webserver.version import version
 routes = Routes("auth")
 
 CLI_TOKEN_SECONDS: Final = 3600
+SLOT_SECONDS: Final = 5.0
 #: argon2 takes 64 MB and a core; more at once would starve everybody else.
 _slots: Final = threading.BoundedSemaphore(2)
 
@@ -53,6 +54,15 @@ class SignedIn(msgspec.Struct, kw_only=True):
     csrf_token: str
 
 
+class PageSettings(msgspec.Struct, kw_only=True):
+    """What `[webserver]` says about the page."""
+
+    page_size: int
+    hide_paused_dags_by_default: bool
+    default_ui_timezone: str
+    auto_refresh_interval: float
+
+
 class Me(msgspec.Struct, kw_only=True):
     """Who is asking, and what they may do."""
 
@@ -62,6 +72,8 @@ class Me(msgspec.Struct, kw_only=True):
     csrf_token: str
     version: str
     instance_name: str
+    #: How the page shall look and behave, as `gale.cfg` says.
+    settings: PageSettings
 
 
 def _check(credentials: Credentials) -> AnyRow:
@@ -78,8 +90,14 @@ def _check(credentials: Credentials) -> AnyRow:
         )
     with reading(used.engine) as conn:
         account = conn.execute(select(user).where(user.c.username == name)).one_or_none()
-    with _slots:
+    if not _slots.acquire(timeout=SLOT_SECONDS):
+        raise Refused(
+            HTTPStatus.TOO_MANY_REQUESTS, "Too many people sign in just now. Try again.", {"Retry-After": "2"}
+        )
+    try:
         fits = password_matches(None if account is None else account.password_hash, credentials.password)
+    finally:
+        _slots.release()
     if account is None or not fits or not account.is_active:
         used.throttle.failed(name, address)
         with writing(used.engine) as conn:
@@ -131,13 +149,15 @@ def me() -> Me:
     """Tell who is asking, what they may do, and the token for the X-CSRF-Token header."""
     asking = person()
     granted = sorted(p.value for p in asking.permissions())
+    web = services().settings.webserver
     return Me(
         username=asking.username,
         role=asking.role,
         permissions=granted,
         csrf_token=asking.csrf_token,
         version=version(),
-        instance_name=services().settings.webserver.instance_name,
+        instance_name=web.instance_name,
+        settings=PageSettings(**{name: getattr(web, name) for name in PageSettings.__struct_fields__}),
     )
 
 
