@@ -91,6 +91,7 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
     pace = Pace(
         heartbeat_seconds=settings.scheduler.scheduler_heartbeat_sec,
         runs_per_loop=settings.scheduler.max_dagruns_to_create_per_loop,
+        adopt_at_once=settings.scheduler.max_dagruns_per_loop_to_schedule,
         max_loops=settings.scheduler.num_runs if num_runs is None else num_runs,
         max_seconds=settings.scheduler.run_duration,
         use_timetables=settings.scheduler.use_job_schedule,

@@ -27,7 +27,7 @@ from gale.core.ports import Applied, Executor, JobAnswer, Writer
 from gale.core.states import RunState
 from gale.db.apply import apply, store_results
 from gale.db.engine import reading, writing
-from gale.db.lease import adopt_runs
+from gale.db.lease import adopt_runs, give_up_claims
 from gale.db.read import scheduling as ask
 from gale.errors import GaleError, StoreError
 from gale_scheduler.book import OwnedRun, RunBook
@@ -47,8 +47,6 @@ LOOK_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 1.0
 #: The DAG folder is scanned on every tenth loop (the notes).
 LOOPS_PER_SCAN: Final = 10
-#: How many runs are taken in one round.
-ADOPT_AT_ONCE: Final = 200
 _ENDED_RUN: Final = frozenset({RunState.SUCCESS, RunState.FAILED})
 
 
@@ -75,6 +73,8 @@ class Pace:
 
     heartbeat_seconds: float = 5.0
     runs_per_loop: int = 10
+    #: How many runs are taken in one round (`max_dagruns_per_loop_to_schedule`), so that others get some too.
+    adopt_at_once: int = 20
     #: End after this many loops; -1 = never (`num_runs`).
     max_loops: int = -1
     #: End after so many seconds; -1 = never (`run_duration`).
@@ -92,6 +92,8 @@ class _Round:
     looked: bool = False
     commands: list[Command] = field(default_factory=list)
     results: list[tuple[AttemptEnded, Any]] = field(default_factory=list)
+    #: Tokens of attempts whose ends nobody here waits for any more.
+    orphans: list[str] = field(default_factory=list)
     grants: Grants = field(default_factory=Grants)
     applied: Applied = field(default_factory=Applied)
 
@@ -271,6 +273,8 @@ class SchedulerLoop:
             this.applied = apply(connection, this.commands, this.writer)
             store_results(connection, self._accepted(this), now)
             p.requests.finish(connection, this.applied, this.writer)
+            if this.orphans:
+                give_up_claims(connection, p.job.id, this.orphans, now)
             pause_failing(connection, this.applied, p.book, this.writer)
         self._ended.clear()
         self._after_commit(this)
@@ -286,7 +290,10 @@ class SchedulerLoop:
             limit = self._pace.runs_per_loop
             if create_due_runs(connection, writer, limit=limit, max_active_runs=p.book.max_active_runs):
                 self._must_look = True  # there may be more than one look creates
-        ids = adopt_runs(connection, p.job.id, writer.now, ADOPT_AT_ONCE) + p.book.back_from_aside()
+        ids = adopt_runs(connection, p.job.id, writer.now, self._pace.adopt_at_once)
+        if len(ids) == self._pace.adopt_at_once:
+            self._mark = None  # there may be more, but let the others have a look first
+        ids += p.book.back_from_aside()
         if ids:
             this.commands += p.book.load(connection, ask.runs_with_ids(connection, ids), writer)
         if self._must_check_claims:
@@ -330,6 +337,9 @@ class SchedulerLoop:
         ]
         for row in claims:
             owned = p.book.run_of(row.id)
+            if owned is None and row.token in alive and row.run not in p.book.aside:
+                reason = "Another scheduler has taken over its run, because this one did not renew its lease in time"
+                commands.append(StopAttempt(ti=row.id, token=row.token, reason=reason))
             if owned is None or row.token in alive:
                 continue
             reason = "No process stands behind the claim: it was never started, or its end was not recorded"
@@ -364,7 +374,9 @@ class SchedulerLoop:
             owned = self._p.book.run_of(end.ti)
             facts = owned.machine.facts(end.ti) if owned is not None else None
             if owned is None or facts is None or facts.token != end.token:
-                # Cleared, marked or given up meanwhile: the row has moved on without this attempt.
+                # Cleared, marked or given up meanwhile: the row has moved on without this attempt,
+                # or the whole run has, and its new owner shall not wait for the end of the lease.
+                this.orphans.append(end.token)
                 log.info(telemetry.TASK_LATE_END, ti=end.ti, outcome=end.outcome.value, reason=end.reason)
                 continue
             cause = f"end:{end.token[:8]}"

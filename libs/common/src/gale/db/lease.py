@@ -84,6 +84,14 @@ def renew(connection: Connection, job_id: str, tokens: Collection[str], now: dat
     return JobAnswer.LAPSED if row.lease_until < now else JobAnswer.RUNNING
 
 
+def give_up_claims(connection: Connection, job_id: str, tokens: Collection[str], now: datetime) -> None:
+    """End the leases of attempts that a process no longer runs: the owner of their run shall see them lost at once."""
+    table = t.task_instance
+    mine = (table.c.job_id == job_id, table.c.token.in_(list(tokens)), table.c.state.in_(_CLAIMED))
+    # Lost is what ended before now.
+    connection.execute(update(table).where(*mine).values(lease_until=now - timedelta(seconds=1)))
+
+
 def bury_dead_jobs(
     connection: Connection, *, hostname: str, is_alive: Callable[[int, str], bool], now: datetime
 ) -> list[str]:
