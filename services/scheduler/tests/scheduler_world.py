@@ -4,6 +4,7 @@ Everything of the scheduler is real but the executor, the zygote that reads file
 a file) and the clock. `World.step` turns every living scheduler once; after each turn the invariants are checked.
 """
 
+import hashlib
 import os
 import selectors
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import Engine, event, insert, select, update
 
 from gale.clock import ManualClock
@@ -69,13 +69,17 @@ def daily(dag_id: str, *tasks: TaskSpec | str, first: int = 1, **more: Any) -> D
 
 
 def open_world(database: Path) -> Engine:
-    """Open a database that need not outlive the machine: these tests commit thousands of times."""
+    """Open a database that need not outlive the machine, for these tests commit thousands of times.
+
+    Nor need a writer wait long for the lock: whoever holds it in these tests does not let go meanwhile.
+    """
     engine = open_engine(f"sqlite:///{database}")
 
     @event.listens_for(engine, "connect")
     def hurry(connection: Any, record: Any) -> None:
         del record
         connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA busy_timeout=20")
 
     return engine
 
@@ -102,7 +106,7 @@ class _Reader:
             problem = ParseProblem(message=content, file=str(request.path), line=3, rule="syntax")
             done(ParseResult(path=request.path, source_digest=content, source=content, errors=[problem]))
             return
-        digest = str(abs(hash(msgspec.json.encode(content))))
+        digest = hashlib.sha256(request.path.read_bytes()).hexdigest()
         done(ParseResult(path=request.path, source_digest=digest, source="…", specs=list(content)))
 
 
@@ -265,6 +269,7 @@ class World:
             mark = (id(connection.connection.dbapi_connection), ask.change_mark(connection))
             if mark != self._checked:
                 self._checked = mark
+                assert [s.book.aside for s in self.living() if s.book.aside] == [], "a run made trouble"
                 check_invariants(connection, self.limits)
 
     # --- what users do -----------------------------------------------------------------------------
