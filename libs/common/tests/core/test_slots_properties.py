@@ -169,6 +169,11 @@ class SlotsAgainstModel(RuleBasedStateMachine):
         assert all(self.ledger.holds(ti) for ti in self.model.held)
 
     @invariant()
+    def nothing_is_remembered_of_those_who_are_done(self):
+        if not self.model.held:
+            assert (self.ledger._usage._of_pool, self.ledger._usage._of_limit) == ({}, {})
+
+    @invariant()
     def explain_and_grant_agree(self):
         following = self.model.next()
         if following is not None:

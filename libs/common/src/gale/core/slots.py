@@ -17,7 +17,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 #: Slots of a pool without limit.
 UNLIMITED: Final = -1
@@ -68,20 +68,80 @@ class Candidate:
 
 
 _Key = tuple[Limit, Hashable]
+_Of = TypeVar("_Of", bound=Hashable)
 _Entry = tuple[int, datetime, str]
 #: For each pool a heap of places. An entry whose candidate has gone or changed is passed over.
 _Lines = dict[str, list[_Entry]]
+
+
+class _Usage:
+    """What is taken: the holders, counted by pool and by each limit."""
+
+    def __init__(self, pools: Iterable[tuple[str, int]]) -> None:
+        self.pools = dict(pools)
+        self.held: dict[str, Candidate] = {}
+        self._of_pool: dict[str, int] = {}
+        self._of_limit: dict[_Key, int] = {}
+
+    def replace(self, held: Iterable[Candidate]) -> None:
+        self.held.clear()
+        self._of_pool.clear()
+        self._of_limit.clear()
+        for candidate in held:
+            self.add(candidate)
+
+    def add(self, candidate: Candidate) -> None:
+        if candidate.ti not in self.held:
+            self.held[candidate.ti] = candidate
+            self._count(candidate, 1)
+
+    def remove(self, ti: str) -> Candidate | None:
+        candidate = self.held.pop(ti, None)
+        if candidate is not None:
+            self._count(candidate, -1)
+        return candidate
+
+    def _count(self, candidate: Candidate, by: int) -> None:
+        _bump(self._of_pool, candidate.pool, by * candidate.pool_slots)
+        for limit, of, _ in candidate.limits():
+            _bump(self._of_limit, (limit, of), by)
+
+    def could_ever_fit(self, candidate: Candidate) -> bool:
+        size = self.pools.get(candidate.pool)
+        return size is not None and (size == UNLIMITED or candidate.pool_slots <= size)
+
+    def fits_pool(self, candidate: Candidate) -> bool:
+        size = self.pools.get(candidate.pool, 0)
+        return size == UNLIMITED or self._of_pool.get(candidate.pool, 0) + candidate.pool_slots <= size
+
+    def limit_of(self, candidate: Candidate) -> _Key | None:
+        """Return the first limit that the candidate is at."""
+        for limit, of, at_most in candidate.limits():
+            if at_most is not None and self._of_limit.get((limit, of), 0) >= at_most:
+                return limit, of
+        return None
+
+    def with_room(self, candidate: Candidate) -> list[_Key]:
+        """Return the limits of the candidate that have room for one more."""
+        return [
+            (limit, of)
+            for limit, of, at_most in candidate.limits()
+            if at_most is not None and self._of_limit.get((limit, of), 0) < at_most
+        ]
+
+    def holders_in(self, pool: str) -> list[Candidate]:
+        return [held for held in self.held.values() if held.pool == pool]
+
+    def holders_under(self, key: _Key) -> list[Candidate]:
+        return [held for held in self.held.values() if key in {(limit, of) for limit, of, _ in held.limits()}]
 
 
 class SlotLedger:
     """The book of slots: `want`, `grant`, `release`. It holds no clock and asks nobody."""
 
     def __init__(self, pools: Iterable[tuple[str, int]] = ()) -> None:
-        self._pools: dict[str, int] = dict(pools)
+        self._usage = _Usage(pools)
         self._wanted: dict[str, Candidate] = {}
-        self._held: dict[str, Candidate] = {}
-        self._pool_used: dict[str, int] = {}
-        self._used: dict[_Key, int] = {}
         self._lines: _Lines = {}
         self._aside: dict[_Key, _Lines] = {}
 
@@ -90,18 +150,15 @@ class SlotLedger:
     def set_pools(self, pools: Iterable[tuple[str, int]]) -> None:
         """Replace the pools. Where nothing changes, nothing is done."""
         sizes = dict(pools)
-        if sizes != self._pools:
-            self._pools = sizes
+        if sizes != self._usage.pools:
+            self._usage.pools = sizes
             self._line_up_all()
 
     def set_held(self, held: Iterable[Candidate]) -> None:
         """Replace who holds slots, e.g. by what the database says about all schedulers."""
-        self._held = {candidate.ti: candidate for candidate in held}
-        self._pool_used.clear()
-        self._used.clear()
-        for candidate in self._held.values():
-            self._count(candidate, 1)
-            self._wanted.pop(candidate.ti, None)
+        self._usage.replace(held)
+        for ti in self._usage.held:
+            self._wanted.pop(ti, None)
         self._line_up_all()
 
     def want(self, candidate: Candidate) -> None:
@@ -123,21 +180,17 @@ class SlotLedger:
     def hold(self, candidate: Candidate) -> None:
         """Book a slot that was granted elsewhere, e.g. found in the database."""
         self._wanted.pop(candidate.ti, None)
-        if candidate.ti not in self._held:
-            self._held[candidate.ti] = candidate
-            self._count(candidate, 1)
+        self._usage.add(candidate)
 
     def release(self, ti: str) -> None:
         """Give a slot back. Twice is once."""
-        candidate = self._held.pop(ti, None)
-        if candidate is None:
-            return
-        self._count(candidate, -1)
-        self._call_others(candidate)
+        candidate = self._usage.remove(ti)
+        if candidate is not None:
+            self._call_others(candidate)
 
     def holds(self, ti: str) -> bool:
         """Tell whether `ti` has a slot."""
-        return ti in self._held
+        return ti in self._usage.held
 
     def wanted(self) -> int:
         """Return how many candidates wait."""
@@ -145,7 +198,7 @@ class SlotLedger:
 
     def held(self) -> int:
         """Return how many slots are taken."""
-        return len(self._held)
+        return len(self._usage.held)
 
     def grant(self, free: int, *, except_for: frozenset[str] = frozenset()) -> list[Candidate]:
         """Hand out up to `free` slots of the executor; the receivers hold them from now on.
@@ -166,12 +219,12 @@ class SlotLedger:
                 put_back.append(candidate)
                 self._call_others(candidate)
                 continue
-            block = self._limit_of(candidate)
+            block = self._usage.limit_of(candidate)
             if block is None:
                 self.hold(candidate)
                 granted.append(candidate)
             else:
-                self._push(self._aside.setdefault(block, {}), candidate)
+                _push(self._aside.setdefault(block, {}), candidate)
                 self._call_others(candidate)
         for candidate in put_back:
             self._line_up(candidate)
@@ -184,43 +237,42 @@ class SlotLedger:
 
         None means that it would be granted a slot now.
         """
-        size = self._pools.get(candidate.pool)
-        if size is None:
+        usage = self._usage
+        if candidate.pool not in usage.pools:
             return Limit.POOL_MISSING, []
-        if size != UNLIMITED and candidate.pool_slots > size:
+        if not usage.could_ever_fit(candidate):
             return Limit.POOL_TOO_SMALL, []
-        block = self._limit_of(candidate)
+        block = usage.limit_of(candidate)
         if block is not None:
-            holders = [held for held in self._held.values() if block in {(key[0], key[1]) for key in held.limits()}]
-            return block[0], holders
-        if not self._fits_pool(candidate) or self._is_behind_a_bigger_one(candidate):
-            return Limit.POOL, [held for held in self._held.values() if held.pool == candidate.pool]
+            return block[0], usage.holders_under(block)
+        if not usage.fits_pool(candidate) or self._is_behind_a_bigger_one(candidate):
+            return Limit.POOL, usage.holders_in(candidate.pool)
         if free <= 0:
-            return Limit.PARALLELISM, list(self._held.values())
+            return Limit.PARALLELISM, list(usage.held.values())
         return None
+
+    def _is_behind_a_bigger_one(self, candidate: Candidate) -> bool:
+        """Tell whether someone before it in the pool's line waits for more room than there is. Looks at all."""
+        usage = self._usage
+        before = (
+            other
+            for other in self._wanted.values()
+            if other.pool == candidate.pool and other.place() < candidate.place() and usage.could_ever_fit(other)
+        )
+        return any(not usage.fits_pool(other) and usage.limit_of(other) is None for other in before)
 
     # --- the lines -------------------------------------------------------------------------------
 
-    def _count(self, candidate: Candidate, by: int) -> None:
-        pool_used = self._pool_used
-        pool_used[candidate.pool] = pool_used.get(candidate.pool, 0) + by * candidate.pool_slots
-        for limit, of, _ in candidate.limits():
-            self._used[limit, of] = self._used.get((limit, of), 0) + by
-
     def _line_up(self, candidate: Candidate) -> None:
         """Put a candidate into the line of its pool, unless it could never get through."""
-        if self._could_ever_fit(candidate):
-            self._push(self._lines, candidate)
+        if self._usage.could_ever_fit(candidate):
+            _push(self._lines, candidate)
 
     def _line_up_all(self) -> None:
         self._lines.clear()
         self._aside.clear()
         for candidate in self._wanted.values():
             self._line_up(candidate)
-
-    @staticmethod
-    def _push(lines: _Lines, candidate: Candidate) -> None:
-        heapq.heappush(lines.setdefault(candidate.pool, []), candidate.place())
 
     def _head(self, lines: _Lines, pool: str) -> Candidate | None:
         """Return the first who still wants this place in a line, dropping the entries before his."""
@@ -234,9 +286,8 @@ class SlotLedger:
 
     def _call_others(self, candidate: Candidate) -> None:
         """This one does not use its place under its limits now: whoever waits for one of them may try."""
-        for limit, of, at_most in candidate.limits():
-            if at_most is not None and self._used.get((limit, of), 0) < at_most:
-                self._call_next((limit, of))
+        for key in self._usage.with_room(candidate):
+            self._call_next(key)
 
     def _call_next(self, key: _Key) -> None:
         """Let the best of each pool among those who stepped aside for this limit get in line again."""
@@ -245,7 +296,7 @@ class SlotLedger:
             candidate = self._head(waiting, pool)
             if candidate is not None:
                 heapq.heappop(waiting[pool])
-                self._push(self._lines, candidate)
+                _push(self._lines, candidate)
             if not waiting[pool]:
                 del waiting[pool]
 
@@ -262,27 +313,17 @@ class SlotLedger:
 
     def _may_pass(self, candidate: Candidate) -> bool:
         """A head without room in its pool blocks the pool, unless it steps aside anyway."""
-        return self._fits_pool(candidate) or self._limit_of(candidate) is not None
+        return self._usage.fits_pool(candidate) or self._usage.limit_of(candidate) is not None
 
-    def _could_ever_fit(self, candidate: Candidate) -> bool:
-        size = self._pools.get(candidate.pool)
-        return size is not None and (size == UNLIMITED or candidate.pool_slots <= size)
 
-    def _is_behind_a_bigger_one(self, candidate: Candidate) -> bool:
-        """Tell whether someone before it in the pool's line waits for more room than there is. Looks at all."""
-        before = (
-            other
-            for other in self._wanted.values()
-            if other.pool == candidate.pool and other.place() < candidate.place() and self._could_ever_fit(other)
-        )
-        return any(not self._fits_pool(other) and self._limit_of(other) is None for other in before)
+def _push(lines: _Lines, candidate: Candidate) -> None:
+    heapq.heappush(lines.setdefault(candidate.pool, []), candidate.place())
 
-    def _fits_pool(self, candidate: Candidate) -> bool:
-        size = self._pools.get(candidate.pool, 0)
-        return size == UNLIMITED or self._pool_used.get(candidate.pool, 0) + candidate.pool_slots <= size
 
-    def _limit_of(self, candidate: Candidate) -> _Key | None:
-        for limit, of, at_most in candidate.limits():
-            if at_most is not None and self._used.get((limit, of), 0) >= at_most:
-                return limit, of
-        return None
+def _bump(counts: dict[_Of, int], of: _Of, by: int) -> None:
+    """Count, and forget what has come back to nothing: runs come and go for years."""
+    now = counts.get(of, 0) + by
+    if now:
+        counts[of] = now
+    else:
+        counts.pop(of, None)
