@@ -42,7 +42,7 @@ lint: $(FOR_LINT) ## Check style, types, layers, docstrings and budgets
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/interrogate --quiet libs/*/src services/*/src
+	$(BIN)/interrogate --config pyproject.toml --quiet libs/*/src services/*/src
 	$(BIN)/python -m pytest -q tests/architecture
 
 format: $(FOR_LINT) ## Bring the code into the one form

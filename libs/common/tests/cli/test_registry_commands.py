@@ -193,7 +193,7 @@ def test_what_a_user_changes_is_in_the_audit_log_without_the_secret(gale, engine
     assert "topsecret" not in str(rows)
 
 
-def test_yaml_output_is_yaml(gale) -> None:
+def test_yaml_output_is_read_back_as_it_was(gale) -> None:
     gale("variables", "set", "key", "ein Wört")
     assert yaml.safe_load(gale("variables", "list", "--show-values", "-o", "yaml").out)[0]["value"] == "ein Wört"
 

@@ -85,7 +85,7 @@ def test_a_bug_is_told_in_a_sentence_too(gale, monkeypatch: pytest.MonkeyPatch) 
     assert "Traceback" not in said.err
 
 
-def test_debug_shows_the_traceback(gale) -> None:
+def test_debug_shows_the_traceback_of_an_error(gale) -> None:
     with pytest.raises(Exception, match="There is no database file"):
         gale("--debug", "dags", "list")
 

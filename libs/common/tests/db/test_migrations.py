@@ -87,7 +87,7 @@ def test_a_fresh_database_has_the_default_pool_and_the_lock(engine: Engine) -> N
         assert connection.execute(tables.grant_lock.select()).one().id == 1
 
 
-def test_migrating_twice_changes_nothing(engine: Engine) -> None:
+def test_migrating_a_second_time_changes_nothing(engine: Engine) -> None:
     _make(engine)
     assert migrate(engine, default_pool_slots=1) == (schema.NEEDED, schema.NEEDED)
     schema.check_schema(engine)

@@ -432,6 +432,7 @@ def _users() -> None:
 
 
 def upgrade() -> None:
+    """Make all tables."""
     _dags()
     _runs()
     _history()
@@ -441,5 +442,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Drop all tables."""
     for table in reversed(TABLES):
         op.drop_table(table)
