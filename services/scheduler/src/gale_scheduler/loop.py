@@ -159,6 +159,7 @@ class SchedulerLoop:
         except StoreError as error:
             log.error(telemetry.DATABASE_ERROR, error=str(error), next="waits, then goes on from the rows")  # noqa: TRY400
             self._resume_at = p.clock.monotonic() + SWEEP_SECONDS
+            self._next_loop = self._resume_at  # the lease first
             self._start_over()
         self._guard_lease()
 
@@ -402,7 +403,8 @@ class SchedulerLoop:
         if orders:
             p.executor.start(orders)
         for command in this.commands:
-            if isinstance(command, StopAttempt):
+            # Whether what a lost move wanted stopped must be stopped, is seen when its run is read again.
+            if isinstance(command, StopAttempt) and command.ti not in lost:
                 p.executor.stop(command.ti, command.token, command.reason)
         _log_moves(this.applied)
         p.notices.start()

@@ -1,5 +1,6 @@
 """What must be done. Imperative, plain data; `gale.db.apply` and the scheduler carry it out."""
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,3 +65,30 @@ class Notify(Command):
     ti: str = ""
     try_number: int = 0
     reason: str = ""
+
+
+def refused_runs(commands: Sequence[Command], runs: Collection[str]) -> frozenset[str]:
+    """Return the runs of which nothing may be written, because moves of the given `runs` were refused.
+
+    A machine that was mistaken in one row is mistaken in all that it made of it: the other moves of
+    the run, and those of other runs that followed from the same cause.
+    """
+    refused = set(runs)
+    if not refused:
+        return frozenset()
+    placed = list(_runs_and_causes(commands))
+    while True:
+        causes = {cause for run, cause in placed if run in refused and cause}
+        more = {run for run, cause in placed if cause in causes} - refused
+        if not more:
+            return frozenset(refused)
+        refused |= more
+
+
+def _runs_and_causes(commands: Iterable[Command]) -> Iterable[tuple[str, str]]:
+    for command in commands:
+        match command:
+            case MoveTask():
+                yield command.run, command.cause
+            case MoveRun():
+                yield command.before.run, command.cause

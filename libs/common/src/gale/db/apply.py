@@ -2,8 +2,9 @@
 
 A state changes here and nowhere else: the row is locked (in primary-key order), compared with
 what the mover believed it to be, written, and the move is recorded in the event table, all in
-the caller's transaction. Where the row says something else, somebody was faster: that move is
-returned as lost, the row stays as it is, and the caller looks again.
+the caller's transaction. Where the row says something else, somebody was faster: that move, and
+whatever else the mover concluded about that run, is returned as lost, the rows stay as they are,
+and the caller looks again.
 
 Several moves of one row in a batch (scheduled, queued, running) become one write and several
 events, so that the history is complete and the cost is not.
@@ -17,7 +18,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from gale.core.attempt import AttemptEnded
-from gale.core.commands import Command, MoveRun, MoveTask, Notify
+from gale.core.commands import Command, MoveRun, MoveTask, Notify, refused_runs
 from gale.core.facts import RunStatus, TaskFacts
 from gale.core.ports import Applied, Writer
 from gale.core.states import CLAIMED, RunState, TaskState
@@ -36,39 +37,59 @@ def apply(connection: Connection, commands: Sequence[Command], writer: Writer) -
         writer: Who writes, and when.
     """
     applied = Applied()
-    _apply_tasks(connection, [c for c in commands if isinstance(c, MoveTask)], writer, applied)
-    _apply_runs(connection, [c for c in commands if isinstance(c, MoveRun)], writer, applied)
-    lost = {move.before.ti for move in applied.lost}
-    notices = [c for c in commands if isinstance(c, Notify) and c.ti not in lost]
+    moves = [c for c in commands if isinstance(c, MoveTask)]
+    run_moves = [c for c in commands if isinstance(c, MoveRun)]
+    rows = _lock_tasks(connection, sorted({move.before.ti for move in moves}))
+    states = _lock_runs(connection, sorted({move.before.run for move in run_moves}))
+    refused = refused_runs(commands, _mistaken(moves, rows) | _mistaken_runs(run_moves, states))
+    for move in moves:
+        (applied.lost if move.run in refused else applied.moved).append(move)
+    for run_move in run_moves:
+        (applied.lost_runs if run_move.before.run in refused else applied.moved_runs).append(run_move)
+    _write_tasks(connection, applied.moved, rows, writer)
+    _write_runs(connection, applied.moved_runs, writer)
+    notices = [c for c in commands if isinstance(c, Notify) and c.run not in refused]
     if notices:
         _insert_notices(connection, notices, writer.now)
     return applied
 
 
+def _mistaken(moves: Iterable[MoveTask], rows: Mapping[str, Any]) -> set[str]:
+    """Return the runs with a move whose row says something else than the mover believed."""
+    seen: set[str] = set()
+    mistaken: set[str] = set()
+    for move in moves:
+        believed = move.before
+        if believed.ti not in seen:  # the moves after the first one start where that one ends
+            seen.add(believed.ti)
+            row = rows.get(believed.ti)
+            if row is None or row.state != believed.state.value or row.token != believed.token:
+                mistaken.add(move.run)
+    return mistaken
+
+
+def _mistaken_runs(moves: Sequence[MoveRun], states: Mapping[str, str]) -> set[str]:
+    first = {move.before.run: move.before.state.value for move in reversed(moves)}
+    return {run for run, state in first.items() if states.get(run) != state}
+
+
 # --- task instances ------------------------------------------------------------------------------
 
 
-def _apply_tasks(connection: Connection, moves: list[MoveTask], writer: Writer, applied: Applied) -> None:
+def _write_tasks(connection: Connection, moves: Sequence[MoveTask], rows: Mapping[str, Any], writer: Writer) -> None:
     if not moves:
         return
     paths: dict[str, list[MoveTask]] = {}
     for move in moves:
         paths.setdefault(move.before.ti, []).append(move)
-    rows = _lock_tasks(connection, sorted(paths))
     writes: list[dict[str, Any]] = []
     events: list[dict[str, Any]] = []
     for ti in sorted(paths):
-        path, row = paths[ti], rows.get(ti)
-        first, last = path[0].before, path[-1].after
-        if row is None or row.state != first.state.value or row.token != first.token:
-            applied.lost.extend(path)
-            continue
-        applied.moved.extend(path)
-        writes.append(_task_values(path, last, row, writer))
+        path, row = paths[ti], rows[ti]
+        writes.append(_task_values(path, path[-1].after, row, writer))
         events.extend(_task_event(move, row, writer) for move in path)
-    if writes:
-        connection.execute(_UPDATE_TASK, writes)
-        connection.execute(_INSERT_EVENTS, events)
+    connection.execute(_UPDATE_TASK, writes)
+    connection.execute(_INSERT_EVENTS, events)
 
 
 _ti: Final = t.task_instance.c
@@ -177,17 +198,27 @@ def _task_event(move: MoveTask, row: Any, writer: Writer) -> dict[str, Any]:
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def _apply_runs(connection: Connection, moves: list[MoveRun], writer: Writer, applied: Applied) -> None:
+_LOCK_RUNS: Final = (
+    select(t.dag_run.c.id, t.dag_run.c.state)
+    .where(t.dag_run.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(t.dag_run.c.id)
+    .with_for_update()
+)
+
+
+def _lock_runs(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    if not ids:
+        return {}
+    return {row.id: row.state for row in connection.execute(_LOCK_RUNS, {"ids": ids})}
+
+
+def _write_runs(connection: Connection, moves: Iterable[MoveRun], writer: Writer) -> None:
     for move in sorted(moves, key=lambda move: move.before.run):
-        done = connection.execute(
+        connection.execute(
             update(t.dag_run)
             .where(t.dag_run.c.id == move.before.run, t.dag_run.c.state == move.before.state.value)
             .values(**_run_values(move.after, writer.now))
         )
-        if done.rowcount != 1:
-            applied.lost_runs.append(move)
-            continue
-        applied.moved_runs.append(move)
         connection.execute(insert(t.run_event), [_run_event(move, writer)])
 
 
