@@ -171,7 +171,7 @@ class World:
     def write(self, file: str, *content: DagSpec | str) -> None:
         """Write a DAG file: DAGs, or the message of the error that reading it gives."""
         path = self.dags / file
-        path.write_text(f"# {len(self._contents)} {content!r}")
+        path.write_text(f"# gale dag {len(self._contents)} {content!r}")
         only = content[0] if content else ""
         self._contents[path] = only if isinstance(only, str) else [c for c in content if isinstance(c, DagSpec)]
         self._written += 1

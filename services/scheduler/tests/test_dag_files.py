@@ -181,3 +181,24 @@ def test_reading_a_file_again_that_says_the_same_makes_no_new_version(world: Wor
         world.clock.advance(31)
         world.scan()
     assert len(world.rows(select(t.dag_version))) == 1
+
+
+def test_a_file_that_does_not_speak_of_dags_is_not_even_read(world: World) -> None:
+    """Airflow's safe mode: helpers beside DAG files are not run."""
+    scheduler = world.start()
+    (world.dags / "helper.py").write_text("raise SystemExit('never run me')")
+    world.scan()
+    world.step()
+    assert scheduler.parts.dag_files._zygote.read == []
+    assert _errors(world) == {}
+
+
+def test_a_dag_file_that_is_half_saved_keeps_its_dag(world: World) -> None:
+    world.start()
+    world.add(dag("etl", "a"))
+    world.write("etl.py", "SyntaxError: it ends too early")
+    (world.dags / "etl.py").write_text("")
+    world.scan()
+    world.step()
+    assert world.dag_row("etl").is_active
+    assert list(_errors(world)) == ["etl.py"]

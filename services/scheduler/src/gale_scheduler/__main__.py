@@ -44,7 +44,9 @@ def serve(num_runs: int | None = None) -> int:
 
 
 def _work(settings: Settings, num_runs: int | None) -> str:
-    engine = open_engine(settings.database.sql_alchemy_conn, must_exist=True)
+    engine = open_engine(
+        settings.database.sql_alchemy_conn, pool_size=settings.database.sql_alchemy_pool_size, must_exist=True
+    )
     if settings.database.check_migrations:
         check_schema(engine)
     selector = selectors.DefaultSelector()
@@ -155,6 +157,8 @@ def _reading_options(settings: Settings) -> ReadingOptions:
         timeout_seconds=settings.core.dagbag_import_timeout,
         processes=settings.scheduler.parsing_processes,
         min_interval_seconds=settings.scheduler.min_file_process_interval,
+        safe_mode=settings.core.dag_discovery_safe_mode,
+        ignore_syntax="regexp" if settings.core.dag_ignore_file_syntax == "regexp" else "glob",
     )
 
 

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Engine
 
 from gale import telemetry
-from gale.authoring.discovery import list_dag_files
+from gale.authoring.discovery import Syntax, list_dag_files, might_contain_dag
 from gale.clock import Clock
 from gale.db.engine import writing
 from gale.errors import GaleError
@@ -39,6 +39,10 @@ class ReadingOptions:
     timeout_seconds: float = 30.0
     processes: int = 2
     min_interval_seconds: float = 30.0
+    #: `dag_discovery_safe_mode`: leave out files that do not speak of DAGs at all.
+    safe_mode: bool = True
+    #: `dag_ignore_file_syntax`: how `.airflowignore` is written.
+    ignore_syntax: Syntax = "glob"
 
 
 @dataclass(slots=True)
@@ -77,6 +81,8 @@ class DagFiles:
         #: Called after a change of any DAG was committed.
         self.on_change: Callable[[], None] = lambda: None
         self._known: dict[Path, _Known] = {}
+        #: Whether a file with this signature speaks of DAGs, so that a scan opens only what has changed.
+        self._speaks: dict[Path, tuple[tuple[int, int] | None, bool]] = {}
         self._queue: deque[Path] = deque()
         self._reading: dict[Path, tuple[int, int]] = {}
 
@@ -89,7 +95,8 @@ class DagFiles:
         """Look at all folders: queue what is new or changed, take off the list what is gone."""
         present: dict[Path, Path] = {}
         for folder in self._folders:
-            present.update(dict.fromkeys(list_dag_files(folder), folder))
+            files = list_dag_files(folder, airflowignore_syntax=self._options.ignore_syntax)
+            present.update((path, folder) for path in files if self._may_hold_dags(path))
         now = self._clock.monotonic()
         for path in present:
             signature = _signature(path)
@@ -99,6 +106,20 @@ class DagFiles:
                 self._queue.append(path)
         self._forget_vanished(frozenset(present))
         self._start_reading()
+
+    def _may_hold_dags(self, path: Path) -> bool:
+        """Tell whether a file is worth reading. One that was read before is: half saved, it may say nothing."""
+        if not self._options.safe_mode or path.suffix != ".py" or path in self._known:
+            return True
+        signature = _signature(path)
+        before = self._speaks.get(path)
+        if before is None or before[0] != signature:
+            try:
+                speaks = might_contain_dag(path.read_text("utf-8", "replace"))
+            except OSError:
+                speaks = True  # reading it will tell what is wrong
+            before = self._speaks[path] = (signature, speaks)
+        return before[1]
 
     def _is_old(self, known: _Known, now: float) -> bool:
         return now - known.read_at >= self._options.min_interval_seconds
