@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,19 @@ def test_the_death_of_the_zygote_loses_its_attempts_and_a_new_one_works_on(make_
     assert rig.client.zygote_pid != zygote
     assert rig.run("fine").end.outcome is Outcome.SUCCESS
     assert len(rig.parse("good.py").specs) == 2
+
+
+def test_hosts_that_hang_when_their_zygote_dies_are_hunted_down(make_rig):
+    rig = make_rig()
+    orders = start_some(rig)
+    below = descendants(rig.client.zygote_pid)
+    (host,) = children(rig.client.zygote_pid)
+    os.kill(host, signal.SIGSTOP)
+    os.kill(rig.client.zygote_pid, signal.SIGKILL)
+    for order in orders:
+        assert rig.end_of(order).outcome is Outcome.LOST
+    assert marked_processes({order.token for order in orders}) == []
+    rig.until(lambda: not alive(below))
 
 
 def test_the_death_of_a_host_loses_only_its_own_attempts(make_rig):
@@ -132,13 +146,13 @@ from gale.core.attempt import AttemptOrder, RunFacts
 from gale.runtime.client import ZygoteClient
 from gale.runtime.supervisor import Supervisor
 
-file, logs = sys.argv[1:]
+file, logs, suffix = sys.argv[1:]
 selector = selectors.DefaultSelector()
 client = ZygoteClient(selector, os.environ)
 supervisor = Supervisor(client, lambda order: None, SystemClock(), logs, 60)
 run = RunFacts(dag_id="hostile", run_id="r", logical_date=datetime(2024, 1, 1, tzinfo=UTC))
 supervisor.start([
-    AttemptOrder(ti=name, token=f"{name}-token", run=run, task_id=name, file=file)
+    AttemptOrder(ti=name, token=f"{name}-{suffix}", run=run, task_id=name, file=file)
     for name in ("wait", "bash_family", "ignore_sigterm", "daemon_then_wait")
 ])
 print(client.zygote_pid, flush=True)
@@ -151,7 +165,8 @@ while True:
 
 @pytest.mark.parametrize("also_the_zygote", [False, True])
 def test_nothing_survives_a_kill_of_the_service(rig, tmp_path, also_the_zygote):
-    program = [sys.executable, "-c", SERVICE, str(rig.dags / "hostile.py"), str(tmp_path)]
+    suffix = uuid.uuid4().hex
+    program = [sys.executable, "-c", SERVICE, str(rig.dags / "hostile.py"), str(tmp_path), suffix]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as service:
         zygote = int(service.stdout.readline())
         rig.until(
@@ -163,7 +178,7 @@ def test_nothing_survives_a_kill_of_the_service(rig, tmp_path, also_the_zygote):
         if also_the_zygote:
             os.kill(zygote, signal.SIGKILL)
     rig.until(lambda: not alive(below), 3)
-    tokens = {f"{name}-token" for name in ("wait", "bash_family", "ignore_sigterm", "daemon_then_wait")}
+    tokens = {f"{name}-{suffix}" for name in ("wait", "bash_family", "ignore_sigterm", "daemon_then_wait")}
     rig.until(lambda: marked_processes(tokens) == [], 3)
 
 
@@ -214,4 +229,5 @@ def test_neither_attempts_nor_readings_leak_descriptors(make_rig):
         rig.run("fine")
         rig.parse("good.py")
         rig.run("exit_3")
+        rig.run("any", file="nowhere.py")
     assert count() == before

@@ -36,7 +36,7 @@ def test_what_belongs_to_the_user_stays(name):
 
 
 def test_a_zygote_starts_with_room_for_the_marker_of_its_tasks():
-    assert len(zygote_environment({})[MARKER]) == MARKER_ROOM
+    assert len(zygote_environment({}, "household")[MARKER]) == MARKER_ROOM
 
 
 @pytest.mark.parametrize(

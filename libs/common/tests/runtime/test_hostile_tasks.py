@@ -71,11 +71,26 @@ def test_daemons_that_a_task_leaves_behind_are_killed_even_hidden_ones(rig):
     assert "Processes that the task left behind were killed: " in done.log
 
 
+@linux
+def test_the_daemons_of_a_running_task_are_let_alone_when_others_end(rig):
+    before = _sleepers()
+    order = rig.order("daemon_then_wait")
+    rig.start(order)
+    rig.until(lambda: len(_sleepers() - before) == 2)
+    daemons = _sleepers() - before
+    for task_id in ("fine", "segfault", "daemon"):
+        rig.run(task_id)
+    assert _sleepers() - before == daemons
+    rig.supervisor.stop(order.ti, order.token, "The test is over")
+    rig.end_of(order)
+    assert _sleepers() - before == set()
+
+
 def _sleepers():
     found = set()
     for line in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if line.read_bytes() == b"sleep\x001000\x00":
+            if line.read_bytes() == b"sleep\x0086421\x00":
                 found.add(int(line.parent.name))
         except OSError:
             continue

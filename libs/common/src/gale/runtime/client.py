@@ -8,6 +8,7 @@ import logging
 import os
 import selectors
 import sys
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -70,7 +71,9 @@ class ZygoteClient:
         self.selector = selector
         self._clock = clock or SystemClock()
         self._options = options or ClientOptions()
-        self._environment = zygote_environment(environment)
+        self._environment = environment
+        #: The marker of the present zygote's processes.
+        self._household = ""
         self._numbers = 0
         self._failed_starts = 0
         self._closed = False
@@ -94,10 +97,11 @@ class ZygoteClient:
         return self._zygote.pid if self._zygote else None
 
     def _start(self) -> ZygoteProcess:
+        self._household = uuid.uuid4().hex
         self._zygote = ZygoteProcess(
             self.selector,
             self._options.command,
-            self._environment,
+            zygote_environment(self._environment, self._household),
             on_child_gone=self._child_gone,
             on_death=self._zygote_died,
         )
@@ -116,7 +120,9 @@ class ZygoteClient:
         self._failed_starts = 0 if zygote.ready else self._failed_starts + 1
         _log.error("The zygote ended (%s); its tasks are lost, a new one is started", how)
         lost = self._hosts.abandon_all()
-        if left := kill_marked({task.marker for task in lost}, clock=self._clock, seconds=HUNT_SECONDS):
+        # Hosts see the end of their channels and clear up, unless they hang. Nobody waits for that.
+        markers = {self._household, *(task.marker for task in lost)}
+        if left := kill_marked(markers, clock=self._clock, seconds=HUNT_SECONDS):
             _log.error("Processes of lost attempts cannot be killed: %s", left)
         jobs, self._jobs = self._jobs, {}
         if not self._closed and self._failed_starts < MAX_FAILED_STARTS:

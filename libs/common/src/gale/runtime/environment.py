@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gale.runtime.processes import MARKER, MarkerRoom
+from gale.runtime.processes import MARKER, padded
 
 #: Sections that hold addresses with passwords, and options of other sections that are secrets.
 _SECRET: Final = re.compile(
@@ -26,11 +26,16 @@ def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not _SECRET.fullmatch(name)}
 
 
-def zygote_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which the zygote is started."""
+def zygote_environment(environment: Mapping[str, str], household: str) -> dict[str, str]:
+    """Return the environment in which a zygote is started.
+
+    Args:
+        environment: The service's.
+        household: The marker of the zygote and of all that belongs to it, but for its attempts.
+    """
     return {
         **without_credentials(environment),
-        MARKER: MarkerRoom.blank(),
+        MARKER: padded(household),
         # Symbols are looked up once, before the forks, instead of in each task process.
         "LD_BIND_NOW": "1",
     }

@@ -181,12 +181,12 @@ class Host:
         try:
             pid = os.fork()
         except OSError:
-            self._room.write("")
+            self._room.restore()
             prepared.close()
             return None
         if pid == 0:
             self._in_child(prepared, others)
-        self._room.write("")
+        self._room.restore()
         prepared.close()
         self._waiter.add_child(pid)
         return pid

@@ -140,12 +140,17 @@ def marker_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def padded(marker: str) -> str:
+    """Return a marker that fills the room for any marker."""
+    return marker.ljust(MARKER_ROOM, _PADDING)
+
+
 class MarkerRoom:
     """The place in this process' initial environment where the marker stands.
 
     `/proc/<pid>/environ` shows the environment of the last `exec`. A forked process has the
-    one of its ancestor, whatever it does to `os.environ`. So the zygote is started with room
-    for a marker, and a task process writes its own into that memory.
+    one of its ancestor, whatever it does to `os.environ`. So the zygote is started with a
+    marker that fills this room, and a task process writes its own into that memory.
     """
 
     def __init__(self) -> None:
@@ -153,16 +158,17 @@ class MarkerRoom:
         address = _libc.getenv(MARKER.encode())
         there = len(ctypes.string_at(address)) if address else 0
         self._address: int = address if address and there >= MARKER_ROOM else 0
+        self._first = ctypes.string_at(self._address, MARKER_ROOM) if self._address else b""
 
     def write(self, marker: str) -> None:
         """Mark this process and its children to come."""
         if self._address:
-            ctypes.memmove(self._address, marker.ljust(MARKER_ROOM, _PADDING).encode(), MARKER_ROOM)
+            ctypes.memmove(self._address, padded(marker).encode(), MARKER_ROOM)
 
-    @staticmethod
-    def blank() -> str:
-        """Return the value of the variable that makes the room."""
-        return _PADDING * MARKER_ROOM
+    def restore(self) -> None:
+        """Take the marker of an attempt off this process again."""
+        if self._address:
+            ctypes.memmove(self._address, self._first, MARKER_ROOM)
 
 
 _MARKED: Final = re.compile(rb"(?:\A|\0)" + MARKER.encode() + rb"=([A-Za-z0-9_\-]+)\.*(?:\0|\Z)")

@@ -16,7 +16,7 @@ if os.fork() == 0:
             signal.pause()
     os._exit(0)
 os.wait()
-child = subprocess.Popen(["sleep", "1000"])
+child = subprocess.Popen(["sleep", "86421"])
 
 
 def ask() -> bool:

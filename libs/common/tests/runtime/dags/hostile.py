@@ -47,12 +47,12 @@ def daemon() -> None:
             os.setsid()
             if os.fork() == 0:
                 if with_exec:
-                    os.execlp("sleep", "sleep", "1000")
+                    os.execlp("sleep", "sleep", "86421")
                 wait_for_ever()
             os._exit(0)
         os.wait()
     # One that hides: no marker in its environment, no common session.
-    subprocess.Popen(["/usr/bin/env", "-i", "sleep", "1000"], start_new_session=True)
+    subprocess.Popen(["/usr/bin/env", "-i", "sleep", "86421"], start_new_session=True)
     print("daemons run")
 
 
@@ -270,4 +270,4 @@ with DAG("hostile", start_date=datetime(2024, 1, 1), schedule=None) as dag:
     task("conf_size", conf_size)
     task("wait", wait_for_ever)
     Guarded(task_id="guarded", python_callable=wait_and_clean_up)
-    BashOperator(task_id="bash_family", bash_command="sleep 1000 & (setsid sleep 1000 &) ; echo family runs; wait")
+    BashOperator(task_id="bash_family", bash_command="sleep 86421 & (setsid sleep 86421 &) ; echo family runs; wait")
