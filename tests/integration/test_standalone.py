@@ -240,7 +240,7 @@ def test_nothing_survives_a_kill_of_the_whole(start) -> None:
 
 def test_an_end_that_is_asked_for_in_the_database_ends_the_whole(start, home: Path) -> None:
     """From the notes: a scheduler whose job row says SHUTDOWN ends itself."""
-    gale = start(GALE__SCHEDULER__SCHEDULER_HEARTBEAT_SEC="0.5", GALE__SCHEDULER__JOB_HEARTBEAT_SEC="0.5")
+    gale = start(GALE__SCHEDULER__SCHEDULER_HEARTBEAT_SEC="0.5")
     with sqlite3.connect(home / "gale.db", timeout=30) as connection:
         connection.execute("UPDATE job SET state = 'shutdown' WHERE job_type = 'scheduler'")
     assert gale.process is not None

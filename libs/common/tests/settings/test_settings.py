@@ -244,11 +244,11 @@ def test_percent_signs_of_airflow_cfg_are_read_as_airflow_reads_them(home: Path)
 
 def test_placeholders_and_variables_stand_for_folders(home: Path) -> None:
     environ = {"DATA": "/data", "HOME": "/home/me"}
-    write(home, "[core]\ndags_folder = $DATA/dags\nplugins_folder = ~/plugins\n[logging]\nbase_log_folder = logs2\n")
-    settings = Settings.load(home, environ)
-    assert settings.core.dags_folder == Path("/data/dags")
-    assert settings.core.plugins_folder == Path("/home/me/plugins")
-    assert settings.logging.base_log_folder == home / "logs2"
+    for given, expected in (("$DATA/dags", "/data/dags"), ("~/dags", "/home/me/dags"), ("dags2", f"{home}/dags2")):
+        write(home, f"[core]\ndags_folder = {given}\n[logging]\nbase_log_folder = {{GALE_HOME}}/logs2\n")
+        settings = Settings.load(home, environ)
+        assert settings.core.dags_folder == Path(expected)
+        assert settings.logging.base_log_folder == home / "logs2"
 
 
 @pytest.mark.parametrize(

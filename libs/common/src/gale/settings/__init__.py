@@ -25,7 +25,6 @@ from gale.settings.sections import (
     LoggingSection,
     OperatorsSection,
     SchedulerSection,
-    SensorsSection,
     SmtpSection,
     WebserverSection,
 )
@@ -65,7 +64,6 @@ class Settings:
     smtp: SmtpSection
     email: EmailSection
     operators: OperatorsSection
-    sensors: SensorsSection
     celery: CelerySection
     #: Where each value that is no default comes from.
     places: Mapping[Name, str] = field(default_factory=dict)

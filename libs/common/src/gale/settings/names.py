@@ -14,10 +14,6 @@ RENAMED: Final[Mapping[Name, Name]] = {
     # 1.x kept the database and the logs in [core].
     ("core", "sql_alchemy_conn"): ("database", "sql_alchemy_conn"),
     ("core", "sql_alchemy_pool_size"): ("database", "sql_alchemy_pool_size"),
-    ("core", "sql_alchemy_max_overflow"): ("database", "sql_alchemy_max_overflow"),
-    ("core", "sql_alchemy_pool_recycle"): ("database", "sql_alchemy_pool_recycle"),
-    ("core", "sql_alchemy_pool_pre_ping"): ("database", "sql_alchemy_pool_pre_ping"),
-    ("core", "max_db_retries"): ("database", "max_db_retries"),
     ("core", "base_log_folder"): ("logging", "base_log_folder"),
     ("core", "logging_level"): ("logging", "logging_level"),
     ("core", "dag_concurrency"): ("core", "max_active_tasks_per_dag"),
@@ -25,17 +21,11 @@ RENAMED: Final[Mapping[Name, Name]] = {
     ("admin", "hide_sensitive_variable_fields"): ("core", "hide_sensitive_var_conn_fields"),
     ("admin", "sensitive_variable_fields"): ("core", "sensitive_var_conn_names"),
     ("scheduler", "max_threads"): ("scheduler", "parsing_processes"),
-    ("scheduler", "scheduler_zombie_task_threshold"): ("scheduler", "task_instance_heartbeat_timeout"),
-    ("scheduler", "local_task_job_heartbeat_sec"): ("scheduler", "task_instance_heartbeat_sec"),
     ("dag_processor", "parsing_processes"): ("scheduler", "parsing_processes"),
     ("dag_processor", "min_file_process_interval"): ("scheduler", "min_file_process_interval"),
-    ("dag_processor", "refresh_interval"): ("scheduler", "dag_dir_list_interval"),
     ("celery", "celery_result_backend"): ("celery", "result_backend"),
     ("celery", "celeryd_concurrency"): ("celery", "worker_concurrency"),
     ("celery", "default_queue"): ("operators", "default_queue"),
-    ("celery", "worker_log_server_port"): ("logging", "worker_log_server_port"),
-    ("celery", "stalled_task_timeout"): ("scheduler", "task_queued_timeout"),
-    ("celery", "task_adoption_timeout"): ("scheduler", "task_queued_timeout"),
     # 3.x calls the web server [api].
     ("api", "host"): ("webserver", "web_server_host"),
     ("api", "port"): ("webserver", "web_server_port"),
@@ -48,8 +38,6 @@ RENAMED: Final[Mapping[Name, Name]] = {
     ("api", "expose_config"): ("webserver", "expose_config"),
     ("api", "expose_stacktrace"): ("webserver", "expose_stacktrace"),
     ("api", "instance_name"): ("webserver", "instance_name"),
-    ("api", "auto_refresh_interval"): ("webserver", "auto_refresh_interval"),
-    ("api", "hide_paused_dags_by_default"): ("webserver", "hide_paused_dags_by_default"),
     ("webserver", "session_lifetime_days"): ("webserver", "session_lifetime_minutes"),
 }
 

@@ -43,7 +43,6 @@ class CoreSection:
     """What runs where, and how much at once."""
 
     dags_folder: Path = option(Path("{GALE_HOME}/dags"), "Folder that is searched for DAG files.")
-    plugins_folder: Path = option(Path("{GALE_HOME}/plugins"), "Folder of Python modules that DAG files may import.")
     executor: str = option(
         "SequentialExecutor",
         "What runs the tasks: one at a time, many on this machine, or many on many machines.",
@@ -52,9 +51,6 @@ class CoreSection:
     parallelism: int = option(32, "Most tasks that one scheduler runs at once.", minimum=1)
     max_active_tasks_per_dag: int = option(16, "Most tasks of one DAG that run at once.", minimum=1)
     max_active_runs_per_dag: int = option(16, "Most runs of one DAG that are under way at once.", minimum=1)
-    max_consecutive_failed_dag_runs_per_dag: int = option(
-        0, "Pause a DAG after so many failed runs in a row; 0 = never.", minimum=0
-    )
     dags_are_paused_at_creation: bool = option(
         True, "Whether a DAG that is new waits until somebody switches it on. `gale standalone` switches them on."
     )
@@ -76,23 +72,8 @@ class CoreSection:
         60.0, "Seconds that a task gets to clean up after SIGTERM before SIGKILL.", minimum=0
     )
     default_task_retries: int = option(0, "Retries of a task that says none.", minimum=0)
-    default_task_retry_delay: float = option(300.0, "Seconds between tries of a task that says none.", minimum=0)
-    max_task_retry_delay: float = option(86400.0, "Longest delay that exponential back-off grows to.", minimum=0)
-    default_task_weight_rule: str = option(
-        "downstream",
-        "How priority weights add up.",
-        choices=("downstream", "upstream", "absolute"),
-    )
-    default_task_execution_timeout: float | None = option(
-        None, "Seconds after which a task that says none is stopped; empty = never.", minimum=0
-    )
     default_pool_task_slot_count: int = option(128, "Slots of default_pool when it is made.", minimum=-1)
     check_slas: bool = option(True, "Whether SLA misses are looked for and mailed.")
-    max_templated_field_length: int = option(4096, "Characters kept of each rendered field.", minimum=1)
-    max_map_length: int = option(1024, "Most tasks that one mapped task may become.", minimum=1)
-    max_num_rendered_ti_fields_per_task: int = option(
-        30, "Runs for which rendered fields of a task are kept; 0 = all.", minimum=0
-    )
     hide_sensitive_var_conn_fields: bool = option(
         True, "Show *** instead of values whose name says that they are secret."
     )
@@ -109,15 +90,6 @@ class DatabaseSection:
         secret=True,
     )
     sql_alchemy_pool_size: int = option(5, "Connections kept open by each process.", minimum=1)
-    sql_alchemy_max_overflow: int = option(10, "Connections beyond that, closed after use.", minimum=-1)
-    sql_alchemy_pool_recycle: int = option(1800, "Seconds after which an idle connection is replaced.", minimum=-1)
-    sql_alchemy_pool_pre_ping: bool = option(True, "Whether a connection is tried before use.")
-    sqlite_busy_timeout: float = option(
-        30.0, "Seconds for which a writer waits for SQLite's lock before it gives up.", minimum=0
-    )
-    max_db_retries: int = option(
-        5, "How often a transaction is tried that met a deadlock or a lost connection.", minimum=1
-    )
     check_migrations: bool = option(True, "Whether services refuse to start on another schema than theirs.")
 
 
@@ -130,10 +102,6 @@ class LoggingSection:
         "INFO", "Least important level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
     )
     json_logs: bool = option(False, "Whether services log JSON, one object a line, instead of text.")
-    max_task_log_bytes: int = option(
-        100 * 1024 * 1024, "Bytes kept of one attempt's log; what follows is counted, not written.", minimum=1024
-    )
-    worker_log_server_port: int = option(8793, "Port on which a worker serves its logs.", minimum=1, maximum=65535)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,24 +113,8 @@ class SchedulerSection:
         "Longest time between two rounds of the scheduler; work that is there starts a round at once.",
         minimum=0.05,
     )
-    job_heartbeat_sec: float = option(5.0, "Seconds between two signs of life of a service.", minimum=0.1)
-    scheduler_health_check_threshold: float = option(
-        30.0, "Seconds without a sign of life after which a scheduler counts as dead.", minimum=1
-    )
-    task_instance_heartbeat_sec: float = option(5.0, "Seconds between two renewals of a task's lease.", minimum=0.1)
-    task_instance_heartbeat_timeout: float = option(
-        60.0,
-        "Seconds for which a worker may hold a task without a sign of life; then the task is a zombie "
-        "and is tried again. Airflow waits 300.",
-        minimum=1,
-    )
-    task_queued_timeout: float = option(600.0, "Seconds after which a task that nobody claims is sent anew.", minimum=1)
-    orphaned_tasks_check_interval: float = option(300.0, "Seconds between two searches for lost work.", minimum=1)
     min_file_process_interval: float = option(
         30.0, "Seconds after which an unchanged DAG file is read again.", minimum=0
-    )
-    dag_dir_list_interval: float = option(
-        300.0, "Longest time between two scans of the DAG folder; changes are seen at once besides.", minimum=0.1
     )
     parsing_processes: int = option(2, "DAG files read at the same time.", minimum=1)
     max_dagruns_to_create_per_loop: int = option(10, "Most runs of DAGs that one round creates.", minimum=1)
@@ -171,12 +123,6 @@ class SchedulerSection:
     run_duration: float = option(-1.0, "Seconds after which the scheduler ends; -1 = never.", minimum=-1)
     catchup_by_default: bool = option(True, "Whether a DAG that does not say makes up for runs it missed.")
     use_job_schedule: bool = option(True, "Whether timetables start runs at all.")
-    ignore_first_depends_on_past_by_default: bool = option(
-        True, "Whether depends_on_past lets the very first task instance through."
-    )
-    allowed_run_id_pattern: str = option(
-        r"^[A-Za-z0-9_.~:+\-@=,]+$", "Regular expression that run ids given by users must match."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,10 +152,6 @@ class WebserverSection:
     instance_name: str = option("Gale", "Title of the page.")
     session_lifetime_minutes: int = option(43200, "Minutes without a click after which a login ends.", minimum=1)
     cookie_secure: bool = option(False, "Send the cookie only over HTTPS; always on when base_url is https.")
-    page_size: int = option(100, "Rows on a page.", minimum=1)
-    hide_paused_dags_by_default: bool = option(False, "Whether the list starts without paused DAGs.")
-    default_ui_timezone: str = option("UTC", "Zone in which the page first shows times.")
-    auto_refresh_interval: float = option(1.0, "Seconds between two looks at a run that is under way.", minimum=0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,10 +195,6 @@ class EmailSection:
     """What mails say, and when they are sent."""
 
     from_email: str = option("", "Sender; empty = [smtp] smtp_mail_from.")
-    subject_template: str = option("", "File with a Jinja template of the subject; empty = the built-in one.")
-    html_content_template: str = option("", "File with a Jinja template of the text; empty = the built-in one.")
-    default_email_on_failure: bool = option(True, "Whether tasks that do not say send a mail when they fail.")
-    default_email_on_retry: bool = option(True, "Whether tasks that do not say send a mail when they are tried again.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,13 +203,6 @@ class OperatorsSection:
 
     default_owner: str = option("airflow", "Owner of tasks that name none.")
     default_queue: str = option("default", "Queue of tasks that name none.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SensorsSection:
-    """Defaults of sensors."""
-
-    default_timeout: float = option(604800.0, "Seconds after which a sensor that does not say gives up.", minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,6 +232,5 @@ SECTIONS: Final[Mapping[str, type]] = {
     "smtp": SmtpSection,
     "email": EmailSection,
     "operators": OperatorsSection,
-    "sensors": SensorsSection,
     "celery": CelerySection,
 }
