@@ -202,7 +202,7 @@ def _request(
     return _insert(connection, kind, row.dag_id, run, payload, user=user, now=now)
 
 
-def _insert(  # noqa: PLR0913 - one argument for each column of the row
+def _insert(
     connection: Connection,
     kind: str,
     dag_id: str,
@@ -226,7 +226,7 @@ def _insert(  # noqa: PLR0913 - one argument for each column of the row
     return key
 
 
-def audit(  # noqa: PLR0913 - one argument for each column of the row
+def audit(
     connection: Connection,
     event: str,
     *,
