@@ -18,6 +18,7 @@ from gale.core.attempt import AttemptOrder
 LOG_LIMIT: Final = 64 * 1024 * 1024
 LOG_KEPT_HEAD: Final = 8 * 1024 * 1024
 LOG_KEPT_TAIL: Final = 8 * 1024 * 1024
+_LOOKS_BEFORE_CUT: Final = 1000
 #: Lines of Gale itself in a log carry this name.
 SOURCE: Final = "gale"
 #: UTF-8: the smallest byte that goes on with a character, and those that begin one of 2, 3, 4 bytes.
@@ -86,10 +87,9 @@ def append(path: Path, text: str) -> None:
 
 
 def cut_if_too_long(path: Path, now: datetime) -> int:
-    """Take the middle out of a log that is longer than `LOG_LIMIT`; return the bytes taken out.
+    """Take the middle out of a log that is longer than `LOG_LIMIT`; return about how many bytes were taken out.
 
-    A writer that is at it meanwhile goes on at the new end (its descriptor appends); what it
-    wrote between reading and cutting is among what was taken out.
+    A task that is at it meanwhile goes on at the new end, because its descriptor appends.
     """
     try:
         if path.stat().st_size <= LOG_LIMIT:
@@ -98,11 +98,8 @@ def cut_if_too_long(path: Path, now: datetime) -> int:
     except OSError:
         return 0
     try:
-        size = os.fstat(fd).st_size
-        tail = os.pread(fd, LOG_KEPT_TAIL, size - LOG_KEPT_TAIL)
-        tail = tail[tail.find(b"\n") + 1 :]
+        tail, size = _cut(fd)
         gone = size - LOG_KEPT_HEAD - len(tail)
-        os.ftruncate(fd, LOG_KEPT_HEAD)
         says = f"The log was longer than {LOG_LIMIT:,} bytes; about {gone:,} bytes were cut out here."
         os.write(fd, b"\n" + gale_line(now, says, "WARNING").encode() + tail)
     except OSError:
@@ -110,6 +107,23 @@ def cut_if_too_long(path: Path, now: datetime) -> int:
     finally:
         os.close(fd)
     return gone
+
+
+def _cut(fd: int) -> tuple[bytes, int]:
+    """Read the end of a log and cut it off at `LOG_KEPT_HEAD`; return what was read, and the size before."""
+    size = os.fstat(fd).st_size
+    parts = [os.pread(fd, LOG_KEPT_TAIL, size - LOG_KEPT_TAIL)]
+    # The task goes on writing. What it wrote while its last lines were being read is read as well, so
+    # that next to nothing can get in between the last look and the cut.
+    for _ in range(_LOOKS_BEFORE_CUT):
+        grown = os.fstat(fd).st_size
+        if grown <= size:
+            break
+        parts.append(os.pread(fd, grown - size, size))
+        size = grown
+    os.ftruncate(fd, LOG_KEPT_HEAD)
+    tail = b"".join(parts)[-LOG_KEPT_TAIL:]
+    return tail[tail.find(b"\n") + 1 :], size
 
 
 def read_chunk(path: str | os.PathLike[str], offset: int = 0, limit: int = 256 * 1024) -> tuple[str, int, bool]:
