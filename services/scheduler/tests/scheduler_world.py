@@ -32,9 +32,10 @@ from gale_scheduler.dag_files import DagFiles, ReadingOptions
 from gale_scheduler.dag_store import DagStore
 from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.job import SchedulerJob
-from gale_scheduler.loop import Pace, Parts, SchedulerLoop
+from gale_scheduler.loop import SchedulerLoop
 from gale_scheduler.mails import Mail
 from gale_scheduler.notices import NoticeOptions, Notices
+from gale_scheduler.parts import Pace, Parts
 from gale_scheduler.relay import Relay
 from gale_scheduler.rescuer import Rescuer
 from gale_scheduler.user_requests import UserRequests
@@ -254,10 +255,10 @@ class World:
             self.clock.advance(STEP_SECONDS)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass while the schedulers look at every fourth second of it, then turn them."""
+        """Let time pass, up to some minutes without ever leaving the schedulers still until a lease ends."""
         until = self.clock.now() + timedelta(seconds=seconds)
-        while self.clock.now() + timedelta(seconds=4) < until and seconds <= 240:
-            self.clock.advance(4)
+        while self.clock.now() + timedelta(seconds=9) < until and seconds <= 600:
+            self.clock.advance(9)
             self.step(1)
         left = (until - self.clock.now()).total_seconds()
         self.clock.advance(max(0.0, left))

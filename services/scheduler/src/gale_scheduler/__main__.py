@@ -29,9 +29,10 @@ from gale_scheduler.dag_store import DagStore
 from gale_scheduler.file_events import FileEvents
 from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.job import SchedulerJob
-from gale_scheduler.loop import Pace, Parts, SchedulerLoop
+from gale_scheduler.loop import SchedulerLoop
 from gale_scheduler.mails import Mail
 from gale_scheduler.notices import NoticeOptions, Notices
+from gale_scheduler.parts import Pace, Parts
 from gale_scheduler.relay import Relay
 from gale_scheduler.rescuer import Rescuer
 from gale_scheduler.user_requests import UserRequests

@@ -10,35 +10,29 @@ sweep of each second, and the loop of the notes with its heartbeat, whose every 
 the DAG folder.
 """
 
-import selectors
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from gale import telemetry
-from gale.clock import Clock
 from gale.core import events as e
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
 from gale.core.commands import Command, StopAttempt
-from gale.core.ports import Applied, Executor, JobAnswer, Writer
+from gale.core.ports import Applied, JobAnswer, Writer
 from gale.core.states import RunState
 from gale.db.apply import apply, store_results
 from gale.db.engine import reading, writing
-from gale.db.lease import adopt_runs, give_up_claims
+from gale.db.lease import give_up_claims
 from gale.db.read import scheduling as ask
 from gale.errors import GaleError, StoreError
-from gale_scheduler.book import OwnedRun, RunBook
 from gale_scheduler.consecutive_failures import pause_failing
-from gale_scheduler.dag_files import DagFiles
-from gale_scheduler.due_runs import create_due_runs
-from gale_scheduler.job import SchedulerJob
-from gale_scheduler.notices import Notices
-from gale_scheduler.relay import Grants, Relay
-from gale_scheduler.rescuer import Rescuer
-from gale_scheduler.user_requests import UserRequests
+from gale_scheduler.lookout import Lookout
+from gale_scheduler.owned_run import OwnedRun
+from gale_scheduler.parts import Pace, Parts
+from gale_scheduler.relay import Grants
 
 log = structlog.get_logger()
 
@@ -48,40 +42,6 @@ SWEEP_SECONDS: Final = 1.0
 #: The DAG folder is scanned on every tenth loop (the notes).
 LOOPS_PER_SCAN: Final = 10
 _ENDED_RUN: Final = frozenset({RunState.SUCCESS, RunState.FAILED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the loop drives; wired in `__main__`."""
-
-    engine: Engine
-    clock: Clock
-    selector: selectors.BaseSelector
-    executor: Executor
-    job: SchedulerJob
-    book: RunBook
-    relay: Relay
-    rescuer: Rescuer
-    requests: UserRequests
-    dag_files: DagFiles
-    notices: Notices
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often things are done: `scheduler_heartbeat_sec` and friends of `[scheduler]`."""
-
-    heartbeat_seconds: float = 5.0
-    runs_per_loop: int = 10
-    #: How many runs are taken in one round (`max_dagruns_per_loop_to_schedule`), so that others get some too.
-    adopt_at_once: int = 20
-    #: End after this many loops; -1 = never (`num_runs`).
-    max_loops: int = -1
-    #: End after so many seconds; -1 = never (`run_duration`).
-    max_seconds: float = -1.0
-    #: Whether timetables start runs (`use_job_schedule`).
-    use_timetables: bool = True
-    shutdown_seconds: float = 10.0
 
 
 @dataclass(slots=True)
@@ -106,8 +66,7 @@ class SchedulerLoop:
         self._pace = pace
         self._ended: list[AttemptEnded] = []
         self._must_look = True
-        self._must_rebuild = False
-        self._must_check_claims = False
+        self._lookout = Lookout(parts, pace)
         #: Tokens of attempts that were stopped because the lease was about to end.
         self._given_up: set[str] = set()
         #: After trouble with the database: when it is asked again (monotonic).
@@ -166,7 +125,7 @@ class SchedulerLoop:
     def _start_over(self) -> None:
         """Forget what is in memory, which may be ahead of the rows, and begin from the rows again."""
         self._p.book.drop_all()
-        self._must_rebuild = True
+        self._lookout.must_rebuild = True
         self._must_look = True
 
     def _patience(self) -> float:
@@ -224,7 +183,7 @@ class SchedulerLoop:
                 # Others may have taken our runs meanwhile (or the machine was asleep, and nobody has).
                 self._start_over()
         self._given_up &= self._alive()
-        self._must_check_claims = True
+        self._lookout.must_check_claims = True
         self._loops += 1
         if self._loops % LOOPS_PER_SCAN == 0:
             p.dag_files.scan()
@@ -255,6 +214,7 @@ class SchedulerLoop:
     def _round(self) -> None:
         p = self._p
         self._ended += p.notices.keep_own(p.executor.ended())
+        self._must_look |= p.notices.has_news
         now = p.clock.now()
         due = p.book.next_due()
         has_work = self._must_look or self._ended or (due is not None and due <= now)
@@ -272,7 +232,7 @@ class SchedulerLoop:
             this.commands += this.grants.commands
             this.writer = replace(this.writer, ends={end.ti: end for end, _ in this.results})
             this.applied = apply(connection, this.commands, this.writer)
-            store_results(connection, self._accepted(this), now)
+            store_results(connection, _accepted(this), now)
             p.requests.finish(connection, this.applied, this.writer)
             if this.orphans:
                 give_up_claims(connection, p.job.id, this.orphans, now)
@@ -281,94 +241,11 @@ class SchedulerLoop:
         self._after_commit(this)
 
     def _look_around(self, connection: Connection, this: _Round) -> None:
-        """Take in what others have done: pools, pauses, new versions, requests, runs."""
-        p, writer = self._p, this.writer
-        p.book.ledger.set_pools(ask.pools(connection))
-        p.book.set_paused(ask.halted_dags(connection))
-        self._rebuild_outdated(connection, this)
-        this.commands += p.requests.act(connection, writer)
-        if self._pace.use_timetables:
-            limit = self._pace.runs_per_loop
-            if create_due_runs(connection, writer, limit=limit, max_active_runs=p.book.max_active_runs):
-                self._must_look = True  # there may be more than one look creates
-        ids = adopt_runs(connection, p.job.id, writer.now, self._pace.adopt_at_once)
-        if len(ids) == self._pace.adopt_at_once:
-            self._mark = None  # there may be more, but let the others have a look first
-        ids += p.book.back_from_aside()
-        if ids:
-            this.commands += p.book.load(connection, ask.runs_with_ids(connection, ids), writer)
-        if self._must_check_claims:
-            self._must_check_claims = False
-            this.commands += self._give_up_unstarted(connection, writer.now)
-        this.commands += p.rescuer.rescue(connection, self._alive(), writer)
-        this.commands += p.book.sweep_past(connection, writer.now)
-        this.commands += self._start_queued(connection, writer.now)
-        p.notices.look(connection, writer.now)
-
-    def _rebuild_outdated(self, connection: Connection, this: _Round) -> None:
-        """Build machines again whose DAG has a new version; after a lost transaction, all that are ours."""
-        p = self._p
-        if self._must_rebuild:
-            self._must_rebuild = False
-            rows = ask.runs_owned_by(connection, p.job.id)
-            this.commands += p.book.load(connection, rows, this.writer)
-            self._must_check_claims = True
-            return
-        newest = ask.newest_versions(connection, {owned.spec.dag_id for owned in p.book.runs.values()})
-        outdated = [
-            run for run, owned in p.book.runs.items() if newest.get(owned.spec.dag_id) != owned.row.newest_version
-        ]
-        if outdated:
-            this.commands += p.book.load(connection, ask.runs_with_ids(connection, outdated), this.writer)
-
-    def _give_up_unstarted(self, connection: Connection, now: datetime) -> list[Command]:
-        """Give up claims of ours that no process stands behind, and stop processes that no claim stands behind.
-
-        A commit that seemed to fail may have been durable: then its claims were never started, and its stops
-        never made. And the ends of a run that was set aside had nobody to take them.
-        """
-        p = self._p
-        alive = self._alive()
-        claims = ask.claims_of(connection, p.job.id)
-        claimed = {row.token for row in claims}
-        commands: list[Command] = [
-            StopAttempt(ti=ti, token=token, reason="Its task instance has moved on without it")
-            for ti, token in p.executor.running()
-            if token not in claimed and not p.notices.is_callback(token)
-        ]
-        for row in claims:
-            owned = p.book.run_of(row.id)
-            if owned is None and row.token in alive and row.run not in p.book.aside:
-                reason = "Another scheduler has taken over its run, because this one did not renew its lease in time"
-                commands.append(StopAttempt(ti=row.id, token=row.token, reason=reason))
-            if owned is None or row.token in alive:
-                continue
-            reason = "No process stands behind the claim: it was never started, or its end was not recorded"
-            event = e.HeartbeatLost(ti=row.id, token=row.token, reason=reason, cause=f"unstarted:{row.token[:8]}")
-            commands += p.book.handle(row.run, event, now)
-        return commands
-
-    def _start_queued(self, connection: Connection, now: datetime) -> list[Command]:
-        """Start queued runs, oldest first, as far as `max_active_runs` of their DAG allows."""
-        book = self._p.book
-        queued = [
-            owned
-            for owned in book.runs.values()
-            if owned.machine.status.state is RunState.QUEUED and not book.is_halted(owned.spec.dag_id)
-        ]
-        if not queued:
-            return []
-        ask.lock_grants(connection)
-        running = dict(ask.running_runs_by_dag(connection, {owned.spec.dag_id for owned in queued}))
-        commands: list[Command] = []
-        for owned in sorted(queued, key=lambda owned: (owned.row.logical_date or owned.row.run_after, owned.row.id)):
-            dag_id = owned.spec.dag_id
-            limit = owned.spec.max_active_runs or book.max_active_runs
-            if running.get(dag_id, 0) < limit:
-                running[dag_id] = running.get(dag_id, 0) + 1
-                event = e.RunStarted(cause=f"start:{owned.row.run_id}")
-                commands += book.handle(owned.row.id, event, now)
-        return commands
+        seen = self._lookout.look(connection, self._alive(), this.writer)
+        this.commands += seen.commands
+        self._must_look |= seen.look_again
+        if seen.look_soon:
+            self._mark = None
 
     def _take_ends(self, this: _Round) -> None:
         for end in self._ended:
@@ -381,19 +258,9 @@ class SchedulerLoop:
                 log.info(telemetry.TASK_LATE_END, ti=end.ti, outcome=end.outcome.value, reason=end.reason)
                 continue
             cause = f"end:{end.token[:8]}"
-            this.commands += self._p.book.handle(owned.row.id, event_of(self._fair(end), cause), this.writer.now)
+            this.commands += self._p.book.handle(owned.row.id, event_of(_fair(end, self._given_up), cause), this.writer.now)
             if owned.row.id in self._p.book.runs:
                 this.results.append((end, _keys(owned, end)))
-
-    def _fair(self, end: AttemptEnded) -> AttemptEnded:
-        """An attempt that was stopped because of our lease is lost, through no fault of its own."""
-        if end.token in self._given_up and end.outcome is Outcome.FAILED:
-            return replace(end, outcome=Outcome.LOST)
-        return end
-
-    def _accepted(self, this: _Round) -> list[tuple[AttemptEnded, Any]]:
-        lost = {move.before.ti for move in this.applied.lost}
-        return [(end, keys) for end, keys in this.results if end.ti not in lost]
 
     def _after_commit(self, this: _Round) -> None:
         p = self._p
@@ -419,7 +286,7 @@ class SchedulerLoop:
             log.info(telemetry.TASK_LOST_RACE, ti=move.before.ti, task_id=move.before.task_id, event_name=move.event)
         if runs:
             self._p.book.drop(runs)
-            self._must_rebuild = True
+            self._lookout.must_rebuild = True
             self._must_look = True
 
     # --- the end ---------------------------------------------------------------------------------
@@ -446,7 +313,20 @@ class SchedulerLoop:
         with writing(self._p.engine) as connection:
             self._take_ends(this)
             this.applied = apply(connection, this.commands, this.writer)
-            store_results(connection, self._accepted(this), this.writer.now)
+            store_results(connection, _accepted(this), this.writer.now)
+
+
+def _fair(end: AttemptEnded, given_up: set[str]) -> AttemptEnded:
+    """An attempt that was stopped because of our lease is lost, through no fault of its own."""
+    if end.token in given_up and end.outcome is Outcome.FAILED:
+        return replace(end, outcome=Outcome.LOST)
+    return end
+
+
+def _accepted(this: _Round) -> list[tuple[AttemptEnded, Any]]:
+    """Return the ends whose moves were written."""
+    lost = {move.before.ti for move in this.applied.lost}
+    return [(end, keys) for end, keys in this.results if end.ti not in lost]
 
 
 def event_of(end: AttemptEnded, cause: str) -> e.TaskEvent:

@@ -164,6 +164,11 @@ class Notices:
             self._calling[order.token] = notice
             self._executor.start([order])
 
+    @property
+    def has_news(self) -> bool:
+        """Whether notices have ended of which this is not written yet."""
+        return bool(self._done)
+
     def is_callback(self, token: str) -> bool:
         """Tell whether the attempt with this token is a callback of ours."""
         return token in self._calling

@@ -7,7 +7,7 @@ import msgspec
 
 from gale.core.attempt import AttemptOrder, RunFacts
 from gale.core.facts import TaskFacts
-from gale_scheduler.book import OwnedRun
+from gale_scheduler.owned_run import OwnedRun
 
 
 def run_facts(owned: OwnedRun) -> RunFacts:

@@ -19,9 +19,10 @@ from gale.db.apply import clear_xcoms
 from gale.db.keys import new_token
 from gale.db.lease import lease_end
 from gale.db.read import scheduling as ask
-from gale_scheduler.book import OwnedRun, RunBook
+from gale_scheduler.book import RunBook
 from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.orders import order_for
+from gale_scheduler.owned_run import OwnedRun
 
 
 @dataclass(slots=True)

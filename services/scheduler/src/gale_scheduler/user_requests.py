@@ -20,7 +20,8 @@ from gale.core.transitions import is_legal
 from gale.db import tables as t
 from gale.db.lease import take_run
 from gale.db.read import scheduling as ask
-from gale_scheduler.book import OwnedRun, RunBook
+from gale_scheduler.book import RunBook
+from gale_scheduler.owned_run import OwnedRun
 
 log = structlog.get_logger()
 _BLOCKED = frozenset({TaskState.FAILED, TaskState.UPSTREAM_FAILED})
