@@ -1,4 +1,3 @@
-# ruff: noqa: T201, DTZ001 - a DAG file: it prints to its log and has a naive start_date, as in every tutorial
 """A DAG of a shop: it extracts, cleans in groups and in parallel, loads, and reports."""
 
 import time

@@ -1,4 +1,3 @@
-# ruff: noqa: T201, DTZ001 - a DAG file: it prints to its log and has a naive start_date, as in every tutorial
 """A DAG whose task writes one half of its log, waits for a file, and writes the other half."""
 
 import time

@@ -1,4 +1,3 @@
-# ruff: noqa: DTZ001 - a DAG file: it prints to its log and has a naive start_date, as in every tutorial
 """A DAG whose second task fails and whose third waits for it, so that there is something to explain."""
 
 from datetime import datetime, timedelta
