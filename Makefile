@@ -37,13 +37,12 @@ run: $(INSTALLED) ## Start everything here; the page is on http://localhost:8080
 test: $(FOR_TESTS) ## Run every tier of tests that this machine can run (TIERS="unit mysql" runs some)
 	@$(BIN)/python tests/tiers.py $(TIERS) $(ARGS)
 
+CHECKS      := "ruff check" "ruff format --check" mypy lint-imports \
+	"interrogate --config pyproject.toml --quiet libs/*/src services/*/src" "pytest -q tests/architecture"
+
 lint: $(FOR_LINT) ## Check style, types, layers, docstrings and budgets
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/interrogate --config pyproject.toml --quiet libs/*/src services/*/src
-	$(BIN)/python -m pytest -q tests/architecture
+	@failed=; for check in $(CHECKS); do echo "== $$check"; $(BIN)/$$check || failed="$$failed, $${check%% *}"; done; \
+		if [ -n "$$failed" ]; then echo "Failed: $${failed#, }"; exit 1; fi; echo "All checks passed."
 
 format: $(FOR_LINT) ## Bring the code into the one form
 	$(BIN)/ruff check --fix
