@@ -257,8 +257,8 @@ class SchedulerLoop:
                 this.orphans.append(end.token)
                 log.info(telemetry.TASK_LATE_END, ti=end.ti, outcome=end.outcome.value, reason=end.reason)
                 continue
-            cause = f"end:{end.token[:8]}"
-            this.commands += self._p.book.handle(owned.row.id, event_of(_fair(end, self._given_up), cause), this.writer.now)
+            event = event_of(_fair(end, self._given_up), f"end:{end.token[:8]}")
+            this.commands += self._p.book.handle(owned.row.id, event, this.writer.now)
             if owned.row.id in self._p.book.runs:
                 this.results.append((end, _keys(owned, end)))
 
