@@ -326,7 +326,7 @@ def test_a_site_that_is_named_in_the_settings_may_call_the_api_with_a_token(shar
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "", f"{ALLOWED}.evil.example", "https://TOOLS.example"]
 )
-def test_no_other_site_may(origin: str, shared: FlaskClient) -> None:
+def test_no_other_site_may_read_an_answer(origin: str, shared: FlaskClient) -> None:
     assert ask_first(shared, origin).status_code == 405
     assert "Access-Control-Allow-Origin" not in shared.get(API, headers={"Origin": origin}).headers
 

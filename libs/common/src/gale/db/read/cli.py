@@ -52,9 +52,7 @@ def dag_ids_known(conn: Connection) -> list[str]:
 
 def outcome_of_request(conn: Connection, request_id: str) -> AnyRow | None:
     """Return `handled_at` and `outcome` of a request, None if it is gone."""
-    return conn.execute(
-        select(request.c.handled_at, request.c.outcome).where(request.c.id == request_id)
-    ).first()
+    return conn.execute(select(request.c.handled_at, request.c.outcome).where(request.c.id == request_id)).first()
 
 
 def count_rows(conn: Connection) -> dict[str, int]:
