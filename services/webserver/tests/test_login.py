@@ -37,7 +37,6 @@ def test_the_right_password_opens_a_session_that_me_describes(sign_in: Callable[
     assert "runs.trigger" not in me["permissions"]
     assert me["instance_name"] == "Gale"
     assert me["version"]
-    assert me["settings"]["auto_refresh_interval"] == 1.0
 
 
 def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(anonymous: FlaskClient) -> None:

@@ -54,15 +54,6 @@ class SignedIn(msgspec.Struct, kw_only=True):
     csrf_token: str
 
 
-class PageSettings(msgspec.Struct, kw_only=True):
-    """What `[webserver]` says about the page."""
-
-    page_size: int
-    hide_paused_dags_by_default: bool
-    default_ui_timezone: str
-    auto_refresh_interval: float
-
-
 class Me(msgspec.Struct, kw_only=True):
     """Who is asking, and what they may do."""
 
@@ -72,8 +63,6 @@ class Me(msgspec.Struct, kw_only=True):
     csrf_token: str
     version: str
     instance_name: str
-    #: How the page shall look and behave, as `gale.cfg` says.
-    settings: PageSettings
 
 
 def _check(credentials: Credentials) -> AnyRow:
@@ -149,15 +138,13 @@ def me() -> Me:
     """Tell who is asking, what they may do, and the token for the X-CSRF-Token header."""
     asking = person()
     granted = sorted(p.value for p in asking.permissions())
-    web = services().settings.webserver
     return Me(
         username=asking.username,
         role=asking.role,
         permissions=granted,
         csrf_token=asking.csrf_token,
         version=version(),
-        instance_name=web.instance_name,
-        settings=PageSettings(**{name: getattr(web, name) for name in PageSettings.__struct_fields__}),
+        instance_name=services().settings.webserver.instance_name,
     )
 
 
