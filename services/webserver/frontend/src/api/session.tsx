@@ -69,7 +69,10 @@ export function SessionGate({ signIn, waiting, children }: GateProps) {
       forgetAnswers();
       client.removeQueries({ predicate: (query) => query.queryKey[0] !== "me" });
       setExpired(false);
-      await session.refetch();
+      const { data, error } = await session.refetch();
+      if (error) throw error;
+      // The password was right, yet the browser did not keep the cookie.
+      if (!data) throw new ApiError(401, "");
     },
   });
 }

@@ -7,6 +7,7 @@ import { useGrid, useStructure } from "../api/queries";
 import { useT } from "../i18n";
 import { useClosedGroups } from "../lib/closed-groups";
 import { seenGraph, shapeOf, type Box, type Direction, type SeenGraph, type SeenNode } from "../lib/graph-layout";
+import { quickLayout } from "../lib/quick-layout";
 import { readSetting, writeSetting } from "../lib/settings";
 import { groupState, taskState, type TaskState } from "../lib/states";
 import { formatShort, parseInstant } from "../lib/time";
@@ -34,6 +35,8 @@ interface Arranged {
   boxes: Map<string, Box>;
 }
 
+/** How long one looks at an empty canvas before the plain arrangement is shown. */
+const PATIENCE_MS = 800;
 const MANY = 60;
 /** Of so many boxes not all are drawn at once: the view begins at the start of the graph, legibly. */
 const TOO_MANY = 400;
@@ -119,7 +122,10 @@ function GraphView({ dagId }: { dagId: string }) {
   );
 }
 
-/** The arrangement of the newest shape; until it is there, the one before stays on screen. */
+/**
+ * The arrangement of the newest shape; until it is there, the one before stays on screen. Where
+ * there is none and elk takes its time, the plain one is shown meanwhile.
+ */
 function useArranged(graph: SeenGraph | null, direction: Direction) {
   const [done, setDone] = useState<(Arranged & { graph: SeenGraph; direction: Direction }) | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -127,20 +133,24 @@ function useArranged(graph: SeenGraph | null, direction: Direction) {
   useEffect(() => {
     if (!graph) return undefined;
     let current = true;
+    const show = (boxes: Map<string, Box>, isPlain: boolean) => {
+      if (current) setDone((now) => (isPlain && now ? now : { shape: isPlain ? `plain ${shape}` : shape, boxes, graph, direction }));
+    };
+    const timer = setTimeout(() => show(quickLayout(graph, direction), true), PATIENCE_MS);
     arrange(graph, direction)
       .then((boxes) => {
-        if (!current) return;
-        setError(null);
-        setDone({ shape, boxes, graph, direction });
+        clearTimeout(timer);
+        if (current) setError(null);
+        show(boxes, false);
       })
       .catch((problem: unknown) => {
         if (current) setError(problem);
       });
     return () => {
       current = false;
+      clearTimeout(timer);
     };
     // `shape` says all that the arrangement depends on.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [shape]);
   return { done, error };
 }

@@ -47,6 +47,7 @@ function MappedList({ dagId, runId, taskId, onChoose }: Place & { onChoose(index
   const t = useT();
   const list = useMappedInstances(dagId, runId, taskId, true);
   const instances = list.data?.task_instances ?? [];
+  if (isMissing(list.error) || list.data?.total_entries === 0) return <Empty title={t("ti.not_yet", { task: taskId })} />;
   return (
     <div className="panel-body stack">
       {list.error && !list.data ? <ErrorNotice error={list.error} /> : null}
@@ -86,7 +87,7 @@ function OneInstance({ dagId, runId, taskId, mapIndex, spec, mapped }: Place & {
     return (
       <>
         <PanelHead title={title} />
-        <Empty title={t("ti.not_yet", { task: taskId })} />
+        {mapIndex < 0 ? <MappedList dagId={dagId} runId={runId} taskId={taskId} mapIndex={-1} onChoose={selection.selectMapIndex} /> : <Empty title={t("ti.not_yet", { task: taskId })} />}
       </>
     );
   }

@@ -14,10 +14,17 @@ import { useToasts } from "../ui/toasts";
 
 type Input = string | boolean | string[];
 
-export default function TriggerDialog({ dagId, conf, onClose }: { dagId: string; conf?: Record<string, unknown> | undefined; onClose(): void }) {
+interface Props {
+  conf?: Record<string, unknown> | undefined;
+  /** Told of the new run; without it the message offers a way to the run. */
+  onTriggered?: ((runId: string) => void) | undefined;
+  onClose(): void;
+}
+
+export default function TriggerDialog({ dagId, conf, onTriggered, onClose }: Props & { dagId: string }) {
   const t = useT();
   const dag = useDag(dagId);
-  if (dag.data) return <TriggerForm dag={dag.data} conf={conf} onClose={onClose} />;
+  if (dag.data) return <TriggerForm dag={dag.data} conf={conf} onTriggered={onTriggered} onClose={onClose} />;
   return (
     <Dialog title={t("trigger.title", { dag: dagId })} onClose={onClose}>
       {dag.error ? <ErrorNotice error={dag.error} /> : <Loading />}
@@ -25,7 +32,7 @@ export default function TriggerDialog({ dagId, conf, onClose }: { dagId: string;
   );
 }
 
-function TriggerForm({ dag, conf, onClose }: { dag: DagDetails; conf?: Record<string, unknown> | undefined; onClose(): void }) {
+function TriggerForm({ dag, conf, onTriggered, onClose }: Props & { dag: DagDetails }) {
   const t = useT();
   const client = useQueryClient();
   const toasts = useToasts();
@@ -83,8 +90,9 @@ function TriggerForm({ dag, conf, onClose }: { dag: DagDetails; conf?: Record<st
     onSuccess: (run) => {
       boost(client, keys.dags, keys.dag(dag.dag_id), keys.grid(dag.dag_id), keys.lists);
       const href = `/dags/${encodeURIComponent(dag.dag_id)}?run=${encodeURIComponent(run.dag_run_id)}`;
-      toasts.good(t("trigger.done", { run: run.dag_run_id }), { label: t("trigger.open"), run: () => navigate(href) });
+      toasts.good(t("trigger.done", { run: run.dag_run_id }), onTriggered ? undefined : { label: t("trigger.open"), run: () => navigate(href) });
       onClose();
+      onTriggered?.(run.dag_run_id);
     },
   });
 

@@ -17,14 +17,12 @@ export const en = {
   "common.save": "Save",
   "common.delete": "Delete",
   "common.edit": "Edit",
-  "common.add": "Add",
   "common.search": "Search",
   "common.clear_filters": "Clear filters",
   "common.all": "All",
   "common.any_state": "Any state",
   "common.yes": "Yes",
   "common.no": "No",
-  "common.none": "none",
   "common.retry": "Try again",
   "common.copy": "Copy",
   "common.copied": "Copied",
@@ -33,16 +31,11 @@ export const en = {
   "common.next": "Next",
   "common.page_of": "{from}–{to} of {total}",
   "common.no_permission": "Your role ({role}) may not do this.",
-  "common.menu": "Menu",
   "common.actions": "Actions",
-  "common.show": "Show",
-  "common.hide": "Hide",
-  "common.hidden": "hidden",
   "common.required": "Fill this in.",
   "common.sure_delete": "Delete {name}? This cannot be undone.",
   "common.saved": "Saved.",
   "common.deleted": "{name} was deleted.",
-  "common.working": "Working…",
 
   // -- errors ------------------------------------------------------------------------------------
   "error.unreachable": "Gale does not answer. Is the web server running?",
@@ -93,6 +86,7 @@ export const en = {
   "login.password": "Password",
   "login.submit": "Sign in",
   "login.wrong": "The user name or the password is wrong.",
+  "login.no_cookie": "You were signed in, but the browser kept no cookie. Allow cookies for this page; over plain HTTP, “cookie_secure” must be off.",
   "login.hint": "The first start made the user “admin”; its password is in the file admin-password in Gale's home folder.",
   "login.expired": "You were signed out. Sign in to go on.",
 
@@ -169,7 +163,6 @@ export const en = {
   "schedule.weekdays": "Monday to Friday at {time}",
   "schedule.monthly": "on day {day} of each month at {time}",
   "schedule.yearly": "every year on {date} at {time}",
-  "schedule.zone": "in {zone}",
   "schedule.and": " and ",
   "schedule.comma": ", ",
 
@@ -229,9 +222,7 @@ export const en = {
   "grid.filter": "Filter tasks",
   "grid.cell": "{task} in run {run}: {state}",
   "grid.run": "Run {run}: {state}",
-  "grid.duration": "Duration",
   "grid.tries": "try {n}",
-  "grid.task": "Task",
   "grid.legend": "Legend",
 
   // -- graph -----------------------------------------------------------------------------------------------------
@@ -246,14 +237,11 @@ export const en = {
   "graph.search": "Find a task",
   "graph.layout": "Arranging the graph…",
   "graph.empty": "This DAG has no tasks.",
-  "graph.failed": "The graph could not be arranged",
   "graph.label": "Graph of {dag}",
   "graph.tasks_in_group": "{n} {n|task|tasks}",
 
   // -- one run ------------------------------------------------------------------------------------------------------
-  "run.title": "Run",
   "run.id": "Run ID",
-  "run.state": "State",
   "run.type": "Type",
   "run.logical_date": "Logical date",
   "run.interval": "Data interval",
@@ -283,7 +271,6 @@ export const en = {
   "run.delete_sure": "Delete run {run} with its task instances and logs? This cannot be undone.",
   "run.again": "Trigger again with this configuration",
   "run.not_found": "This run does not exist (any more).",
-  "run.open_in_grid": "Show in the grid",
 
   // -- one task instance ------------------------------------------------------------------------------------------------
   "ti.panel": "Details of what is selected",
@@ -337,7 +324,6 @@ export const en = {
   "log.previous_match": "Previous match",
   "log.next_match": "Next match",
   "log.download": "Download",
-  "log.to_end": "To the end",
   "log.empty": "No log yet.",
   "log.waiting": "The log appears here as soon as the task starts.",
   "log.streaming": "streaming",
@@ -345,7 +331,6 @@ export const en = {
   "log.cut": "The first {size} are not shown here. Download the log to see all of it.",
   "log.label": "Log of {task}, try {n}",
   "log.lines": "{n} {n|line|lines}",
-  "log.full_screen": "Full screen",
 
   // -- trigger -----------------------------------------------------------------------------------------------------------------
   "trigger.title": "Trigger {dag}",
@@ -365,7 +350,6 @@ export const en = {
   "trigger.bad_json": "This is not JSON: {reason}",
   "trigger.not_object": "The configuration must be a JSON object, in braces.",
   "trigger.unpause": "Switch the DAG on as well; while it is paused, its runs wait.",
-  "trigger.no_params": "This DAG declares no parameters.",
   "trigger.open": "Open the run",
 
   // -- form from a JSON Schema -----------------------------------------------------------------------------------------------------
@@ -393,7 +377,6 @@ export const en = {
   "clear.preview": "{n} task {n|instance|instances} will be cleared",
   "clear.nothing": "Nothing to clear with these choices.",
   "clear.submit": "Clear",
-  "clear.note": "Note",
 
   "mark.title_success": "Mark {task} as success",
   "mark.title_failed": "Mark {task} as failed",
@@ -404,7 +387,6 @@ export const en = {
   // -- code ---------------------------------------------------------------------------------------------------------------------------
   "code.title": "Code of {dag}",
   "code.version": "Version {n}",
-  "code.wrap": "Wrap lines",
   "code.missing": "The source of this DAG is not stored.",
 
   // -- runs and task instances ---------------------------------------------------------------------------------------------------------
@@ -424,7 +406,6 @@ export const en = {
   "variables.key": "Key",
   "variables.value": "Value",
   "variables.description": "Description",
-  "variables.encrypted": "encrypted",
   "variables.add": "Add a variable",
   "variables.edit": "Edit {name}",
   "variables.empty": "No variable yet.",
@@ -455,7 +436,6 @@ export const en = {
   "pools.running": "Running",
   "pools.queued": "Queued",
   "pools.scheduled": "Scheduled",
-  "pools.open": "Open",
   "pools.use": "In use",
   "pools.unlimited": "unlimited",
   "pools.add": "Add a pool",
@@ -473,7 +453,12 @@ export const en = {
   "users.active": "Active",
   "users.last_login": "Last sign-in",
   "users.empty": "No user.",
-  "users.missing": "This server does not offer users here. Use “gale users” on its command line.",
+  "users.add": "Add a user",
+  "users.edit": "Edit {name}",
+  "users.password": "Password",
+  "users.password_keep": "Leave empty to keep the password. A change signs the user out everywhere.",
+  "users.role_hint": "Viewer looks; User also runs things; Op also looks after connections, variables and pools; Admin may do everything.",
+  "users.not_yourself": "You cannot delete yourself.",
 
   // -- import errors ---------------------------------------------------------------------------------------------------------------------------------
   "import_errors.title": "Import errors",
@@ -510,8 +495,6 @@ export const en = {
   "audit.on": "On",
   "audit.empty": "No entry matches.",
   "audit.event": "Event",
-
-  "time.local": "your local time",
 } as const;
 
 export type MessageKey = keyof typeof en;

@@ -109,10 +109,10 @@ export interface ElkInput extends ElkBox {
 
 const NODE_HEIGHT = 46;
 
-/** Wide enough for its words; characters of Chinese are twice as wide. */
+/** Wide enough for its words, "upstream failed" among them; characters of Chinese are twice as wide. */
 export function nodeWidth(label: string, operator: string): number {
   const units = (text: string): number => [...text].reduce((sum, char) => sum + (char.charCodeAt(0) > 0x2e80 ? 2 : 1), 0);
-  return Math.round(Math.min(320, Math.max(130, Math.max(units(label) * 7.6, units(operator) * 6.4) + 58)));
+  return Math.round(Math.min(320, Math.max(162, Math.max(units(label) * 7.6, units(operator) * 6.4) + 58)));
 }
 
 export function elkInput(graph: SeenGraph, direction: Direction): ElkInput {
@@ -139,9 +139,13 @@ export function elkInput(graph: SeenGraph, direction: Direction): ElkInput {
       "elk.direction": direction,
       "elk.hierarchyHandling": "INCLUDE_CHILDREN",
       "elk.layered.nodePlacement.bk.fixedAlignment": "BALANCED",
+      "elk.layered.considerModelOrder.strategy": "PREFER_NODES",
+      // The edges are drawn as curves anyway; right-angled ones would only be given room for nothing.
+      "elk.edgeRouting": "POLYLINE",
+      "elk.layered.edgeRouting.polyline.slopedEdgeZoneWidth": "0",
       "elk.spacing.nodeNode": "18",
       "elk.layered.spacing.nodeNodeBetweenLayers": "54",
-      "elk.layered.spacing.edgeNodeBetweenLayers": "18",
+      "elk.layered.spacing.edgeNodeBetweenLayers": "10",
     },
     children: top,
     edges: graph.edges.map((edge) => ({

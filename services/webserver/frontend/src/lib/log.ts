@@ -18,7 +18,6 @@ export const KEEP_CHARACTERS = 4_000_000;
 const KEEP_LINE = 20_000;
 
 // Colours and cursor moves that programs write for a terminal.
-// eslint-disable-next-line no-control-regex
 const ANSI = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
 
 function clean(line: string): string {

@@ -17,7 +17,8 @@ export type Permission =
   | "connections.read"
   | "connections.edit"
   | "audit.read"
-  | "users.read";
+  | "users.read"
+  | "users.edit";
 
 export function may(me: Pick<Me, "role" | "permissions">, permission: Permission): boolean {
   // A server that names no permissions decides by itself; then everything is offered.

@@ -80,7 +80,12 @@ export default function DagPage({ dagId, view: wanted }: { dagId: string; view: 
       </div>
       {triggering ? (
         <Suspense>
-          <TriggerDialog dagId={dagId} conf={triggering.conf} onClose={() => setTriggering(null)} />
+          <TriggerDialog
+            dagId={dagId}
+            conf={triggering.conf}
+            onTriggered={view === "grid" || view === "graph" ? (runId) => selection.select(runId, null) : undefined}
+            onClose={() => setTriggering(null)}
+          />
         </Suspense>
       ) : null}
     </div>

@@ -49,7 +49,7 @@ export default function HealthPage() {
                 <dl className="body facts">
                   {facts.map(([name, value]) => (
                     <div key={name} style={{ display: "contents" }}>
-                      <dt>{name.replaceAll("_", " ")}</dt>
+                      <dt>{name.endsWith("heartbeat") ? t("health.heartbeat") : name.replaceAll("_", " ")}</dt>
                       <dd>{typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value) && parseInstant(value) ? <Ago at={value} /> : String(value)}</dd>
                     </div>
                   ))}

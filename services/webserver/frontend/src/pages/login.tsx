@@ -18,11 +18,18 @@ export function LoginPage({ expired, onSignedIn }: { expired: boolean; onSignedI
     setProblem(null);
     try {
       await request("/ui/login", { method: "POST", body: { username, password } });
-      await onSignedIn();
     } catch (error) {
       const wrong = error instanceof ApiError && error.status === 401;
       setProblem(wrong ? t("login.wrong") : errorSentence(t, error));
       setPassword("");
+      setBusy(false);
+      return;
+    }
+    try {
+      await onSignedIn();
+    } catch (error) {
+      const noCookie = error instanceof ApiError && error.status === 401;
+      setProblem(noCookie ? t("login.no_cookie") : errorSentence(t, error));
       setBusy(false);
     }
   };
