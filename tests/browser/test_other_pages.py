@@ -111,6 +111,28 @@ def test_a_pool_shows_how_it_is_used_and_the_default_one_stays(page: Page):
     expect(page.get_by_role("button", name="Delete default_pool")).to_have_attribute("aria-disabled", "true")
 
 
+def test_a_user_is_made_given_another_role_and_deleted(page: Page):
+    page.goto("/users")
+    expect(page.get_by_role("button", name="Delete admin")).to_have_attribute("aria-disabled", "true")
+    page.get_by_role("button", name="Add a user").click()
+    dialog = page.locator("dialog")
+    dialog.get_by_label("User name").fill("olga")
+    dialog.get_by_label("Password").fill("short")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("at least 8")
+    dialog.get_by_label("Password").fill("long enough a password")
+    dialog.get_by_role("button", name="Save").click()
+    row = page.get_by_role("row").filter(has_text="olga")
+    expect(row).to_contain_text("Viewer")
+    page.get_by_role("button", name="Edit olga").click()
+    dialog.get_by_label("Role").select_option("Op")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("Op")
+    page.get_by_role("button", name="Delete olga").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+
+
 def test_all_shortcuts_are_listed_and_lead_where_they_say(page: Page):
     page.goto("/dags")
     expect(page.get_by_role("heading", name="DAGs", exact=True)).to_be_visible()
