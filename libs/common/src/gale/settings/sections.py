@@ -133,7 +133,7 @@ class WebserverSection:
     web_server_port: int = option(8080, "Port to listen on; 0 = any free one.", minimum=0, maximum=65535)
     base_url: str = option("http://localhost:8080", "Address under which users reach the page; used in mails.")
     secret_key: str = option(
-        "", "Signs tokens; the same on every webserver. Empty = a new one at each start.", secret=True
+        "", "Signs tokens: at least 16 random characters, the same on every webserver.", secret=True
     )
     workers: int = option(1, "Processes of the webserver.", minimum=1)
     threads: int = option(8, "Requests that each process handles at once.", minimum=1)
@@ -141,7 +141,7 @@ class WebserverSection:
     web_server_ssl_cert: str = option("", "Path of a TLS certificate; empty = plain HTTP.")
     web_server_ssl_key: str = option("", "Path of the certificate's key.")
     enable_proxy_fix: bool = option(False, "Trust X-Forwarded-… headers; only behind a proxy that sets them.")
-    authenticate: bool = option(True, "Whether users must log in. Airflow 1.x did not ask by default.")
+    authenticate: bool = option(True, "Airflow 1.x did not ask for a login unless this was on; Gale always asks.")
     auth_backend: str = option(
         "airflow.contrib.auth.backends.password_auth",
         "How users log in: the users table (the default; Airflow's name for it is accepted).",
