@@ -7,6 +7,7 @@ a file) and the clock. `World.step` turns every living scheduler once; after eac
 import hashlib
 import os
 import selectors
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -69,20 +70,42 @@ def daily(dag_id: str, *tasks: TaskSpec | str, first: int = 1, **more: Any) -> D
     return dag(dag_id, *tasks, timetable=DAILY, start_date=day(first), **more)
 
 
-def open_world(database: Path) -> Engine:
-    """Open a database that need not outlive the machine, for these tests commit thousands of times.
+class Engines:
+    """Engines on one database, used by one test after the other: each has its statements compiled already.
 
-    Nor need a writer wait long for the lock: whoever holds it in these tests does not let go meanwhile.
+    The database need not outlive the machine, for these tests commit thousands of times. Nor need a writer
+    wait long for the lock: whoever holds it in these tests does not let go meanwhile.
     """
-    engine = open_engine(f"sqlite:///{database}")
 
-    @event.listens_for(engine, "connect")
-    def hurry(connection: Any, record: Any) -> None:
-        del record
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA busy_timeout=20")
+    def __init__(self, database: Path, empty: Path) -> None:
+        self._database = database
+        self._empty = empty
+        self._engines: list[Engine] = []
+        self._taken = 0
 
-    return engine
+    def reset(self) -> None:
+        """Empty the database, and take all engines back."""
+        for engine in self._engines:
+            engine.dispose()
+        self._taken = 0
+        for ending in ("-wal", "-shm"):
+            self._database.with_name(self._database.name + ending).unlink(missing_ok=True)
+        shutil.copy(self._empty, self._database)
+
+    def take(self) -> Engine:
+        """Return an engine that nobody else has."""
+        if self._taken == len(self._engines):
+            engine = open_engine(f"sqlite:///{self._database}")
+            event.listen(engine, "connect", _hurry)
+            self._engines.append(engine)
+        self._taken += 1
+        return self._engines[self._taken - 1]
+
+
+def _hurry(connection: Any, record: Any) -> None:
+    del record
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA busy_timeout=20")
 
 
 class _StillSelector(selectors.DefaultSelector):
@@ -142,7 +165,7 @@ class World:
     """The database, the files, the clock, the schedulers."""
 
     folder: Path
-    database: Path
+    engines: "Engines"
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     schedulers: list[Scheduler] = field(default_factory=list)
     limits: Limits = field(default_factory=Limits)
@@ -154,7 +177,7 @@ class World:
     _triggered: int = 0
 
     def __post_init__(self) -> None:
-        self.engine = open_world(self.database)
+        self.engine = self.engines.take()
         self.dags.mkdir()
 
     @property
@@ -164,8 +187,6 @@ class World:
     def close(self) -> None:
         for scheduler in self.schedulers:
             scheduler.parts.notices.close()
-            scheduler.engine.dispose()
-        self.engine.dispose()
 
     # --- DAG files -------------------------------------------------------------------------------
 
@@ -197,7 +218,7 @@ class World:
     def start(self, *, slots: int = 32, stops_at_once: bool = True) -> Scheduler:
         """Start a scheduler with an executor of its own."""
         name = f"s{len(self.schedulers) + 1}"
-        engine = open_world(self.database)
+        engine = self.engines.take()
         executor = HandExecutor(slots, stops_at_once=stops_at_once)
         limits = self.limits
         book = RunBook(self.clock, max_active_tasks=limits.max_active_tasks, max_active_runs=limits.max_active_runs)

@@ -1,7 +1,7 @@
 """Transactions that fail in the middle lose nothing and double nothing."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,14 @@ from gale.core.attempt import Outcome
 from gale.core.graph import CallbackKind
 from gale.db import tables as t
 from gale.db.engine import writing
+
+
+@pytest.fixture(autouse=True)
+def _mended(world: World) -> Iterator[None]:
+    """Engines are shared with other tests: let their commits be whole again."""
+    yield
+    for scheduler in world.schedulers:
+        vars(scheduler.engine.dialect).pop("do_commit", None)
 
 
 def _break_commit(scheduler: Scheduler, number: int, *, durable: bool) -> None:

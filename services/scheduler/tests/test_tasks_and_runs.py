@@ -274,7 +274,7 @@ def test_many_runs_that_wait_for_their_past_leave_nothing_in_memory(world: World
     world.end_all()
     assert len(world.runs("etl")) == 22
     book = scheduler.book
-    assert (len(book.runs), len(book._run_of_ti), len(book._waiting), len(book._wakes)) == (0, 0, 0, 0)
+    assert (len(book.runs), len(book._run_of_ti), len(book._past._waiting), len(book._wakes)) == (0, 0, 0, 0)
     assert (book.ledger.wanted(), book.ledger.held()) == (0, 0)
     assert book.ledger._usage._of_limit == {}
 
