@@ -221,6 +221,16 @@ def test_a_task_cleared_after_failing_fast_runs_though_the_old_failure_is_still_
     assert states(machine) == {"a": "failed", "b": "scheduled"}
 
 
+def test_a_failure_marked_once_more_ends_a_run_that_fails_fast_once_more():
+    machine = started(task("a"), task("b"), fail_fast=True)
+    fail(machine, "a", NOW + SECOND)
+    machine.handle(e.Cleared(ti="b"), NOW + 2 * SECOND)
+    machine.handle(e.RunStarted(), NOW + 3 * SECOND)
+    machine.handle(e.Marked(ti="a", state=TaskState.FAILED), NOW + 4 * SECOND)
+    assert states(machine) == {"a": "failed", "b": "skipped"}
+    assert machine.status.state is RunState.FAILED
+
+
 # --- users ---
 
 
@@ -387,7 +397,7 @@ def test_a_failed_attempt_is_told_once_by_callback_and_once_by_mail(retries, eve
     assert {notice.reason for notice in notices} == {"exit code 1"}
 
 
-def test_nobody_is_told_of_what_a_user_marked_or_what_nobody_asked_for():
+def test_nobody_is_told_of_a_failure_who_did_not_ask_for_it():
     machine = started(task("a", email=("a@example.org",), email_on_failure=False))
     assert of_kind(Notify, fail(machine, "a")) == []
 

@@ -51,7 +51,6 @@ FIELD_NAMES: Final = ("minute", "hour", "day of the month", "month", "day of the
 _FIELD_RANGES: Final = ("0-59", "0-23", "1-31", "1-12 or jan-dec", "0-7 or sun-sat", "0-59", "1970-2099")
 _FIELD_COUNTS: Final = (5, 6, 7)
 _HOUR: Final = 1
-_ALL_HOURS: Final = frozenset(range(24))
 _SECOND: Final = timedelta(seconds=1)
 #: Longer than any expression has to wait: the 29th of February on a Monday comes every 28 years, and years end in 2099.
 _YEARS_TO_LOOK_AHEAD: Final = 130
@@ -131,8 +130,8 @@ class CronSteps:
         """
         self._calendar = _parse(expression)
         self._zone = Zone(zone)
-        hours = set(self._calendar.expanded[_HOUR])
-        self._every_hour = "*" in hours or hours >= _ALL_HOURS
+        # croniter writes any list of all hours as `*`.
+        self._every_hour = "*" in self._calendar.expanded[_HOUR]
         if self._next_wall(datetime(1970, 1, 1) - _SECOND) is None:  # noqa: DTZ001 - a wall time
             message = f"The schedule {expression!r} never comes: no date matches it. Mend its day or month."
             raise DagDefinitionError(message)
