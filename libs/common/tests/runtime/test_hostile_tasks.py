@@ -199,6 +199,12 @@ def test_a_forked_process_cannot_mix_its_questions_with_those_of_the_task(rig):
     assert "in the fork: ServicesUnreachable" in done.log
 
 
+def test_a_forked_process_that_is_terminated_does_not_call_on_kill(rig):
+    done = rig.run("terminate_a_fork")
+    assert done.end.xcoms["return_value"] == '"-15"'
+    assert "on_kill" not in done.log
+
+
 def test_a_task_has_a_session_of_its_own_and_its_marker_in_the_environment(rig):
     seen = json.loads(rig.run("processes").end.xcoms["return_value"])
     assert seen["pid"] == seen["sid"] == seen["pgid"]

@@ -1,6 +1,7 @@
 """A DAG file may do what it likes while it is read: the answer is a clear error, in time, and nothing else suffers."""
 
 import hashlib
+import os
 import time
 
 import pytest
@@ -92,6 +93,15 @@ def test_processes_left_behind_by_a_file_are_killed_with_its_reader(rig):
 def test_a_file_that_is_not_there_is_an_error_of_its_own(rig):
     (problem,) = rig.parse("nowhere.py").errors
     assert "cannot be read" in problem.message
+
+
+@pytest.mark.skipif(not IS_LINUX, reason="other systems refuse such names")
+def test_a_file_whose_name_is_no_text_gets_an_error_that_can_be_shown(rig):
+    odd = os.fsdecode(b"odd\xff.py")
+    (rig.dags / odd).write_text("from gale.authoring.dag import DAG\ndag = DAG('odd', schedule=None)\n")
+    (problem,) = rig.parse(odd).errors
+    assert "Rename it" in problem.message
+    problem.file.encode()
 
 
 def test_many_files_can_be_read_at_once(rig):

@@ -47,7 +47,8 @@ class ClientOptions:
     #: What user code sees of the settings.
     surroundings: messages.Surroundings = field(default_factory=messages.Surroundings)
     #: What to start instead of this Python's `-m gale.runtime.zygote`.
-    command: tuple[str, ...] = (sys.executable, "-m", "gale.runtime.zygote")
+    #: (-P: what lies in the service's working directory must not stand in for a module.)
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "gale.runtime.zygote")
 
 
 class ZygoteClient:
@@ -168,7 +169,10 @@ class ZygoteClient:
         deadline = self._clock.monotonic() + request.timeout_seconds + ZYGOTE_GRACE_SECONDS
         self._jobs[number] = (job, deadline)
         start = messages.StartParse(
-            child=number, file=str(request.path), seconds=request.timeout_seconds, memory_bytes=request.memory_bytes
+            child=number,
+            file=os.fsencode(request.path),
+            seconds=request.timeout_seconds,
+            memory_bytes=request.memory_bytes,
         )
         self._send(start, [job.open()])
 

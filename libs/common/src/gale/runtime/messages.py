@@ -57,7 +57,8 @@ class StartParse(_Message, frozen=True):
     """Fork a child that reads `file` once. With it goes a pipe for its answer."""
 
     child: int
-    file: str
+    #: As bytes, because the name of a file need not be text.
+    file: bytes
     seconds: float
     memory_bytes: int
 

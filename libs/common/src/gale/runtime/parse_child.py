@@ -17,30 +17,41 @@ from gale.runtime.processes import limit_memory
 def run_parse(answer_fd: int, order: messages.StartParse, dags_folder: str, clock: Clock) -> NoReturn:
     """Read the file, write the answer, end. Exit status 0 only if the answer is complete."""
     limit_memory(order.memory_bytes)
-    started = clock.monotonic()
-    source, errors, warnings, specs = b"", [], [], []
     try:
-        source = Path(order.file).read_bytes()
-        loaded = user_code.load(order.file, dags_folder)
-        errors = user_code.problems(loaded.errors)
-        warnings = loaded.warnings
-        specs = user_code.specs(loaded.dags, relative(order.file, dags_folder))
-    except BaseException as error:  # noqa: BLE001  whatever user code raises is the answer
-        errors = [*errors, _problem(error, order.file)]
-        specs = []
-    body = msgspec.json.encode(
-        messages.ParseAnswer(
-            source_digest=hashlib.sha256(source).hexdigest(),
-            source="" if order.file.endswith(".zip") else source.decode("utf-8", "replace"),
-            specs=specs,
-            errors=errors,
-            warnings=warnings,
-            seconds=clock.monotonic() - started,
-        )
-    )
+        body = msgspec.json.encode(_answer(os.fsdecode(order.file), dags_folder, clock))
+    except UnicodeEncodeError:
+        name = order.file.decode("utf-8", "replace")
+        message = f"The name of the file, or one in its DAGs, is no valid text ({name}). Rename it in UTF-8."
+        body = msgspec.json.encode(_failure(messages.ParseProblem(message=message, file=name, rule="readable")))
     with socket.socket(fileno=answer_fd) as answer:
         answer.sendall(body)
     os._exit(0)
+
+
+def _answer(file: str, dags_folder: str, clock: Clock) -> messages.ParseAnswer:
+    started = clock.monotonic()
+    source, errors, warnings, specs = b"", [], [], []
+    try:
+        source = Path(file).read_bytes()
+        loaded = user_code.load(file, dags_folder)
+        errors = user_code.problems(loaded.errors)
+        warnings = loaded.warnings
+        specs = user_code.specs(loaded.dags, relative(file, dags_folder))
+    except BaseException as error:  # noqa: BLE001  whatever user code raises is the answer
+        errors = [*errors, _problem(error, file)]
+        specs = []
+    return messages.ParseAnswer(
+        source_digest=hashlib.sha256(source).hexdigest(),
+        source="" if file.endswith(".zip") else source.decode("utf-8", "replace"),
+        specs=specs,
+        errors=errors,
+        warnings=warnings,
+        seconds=clock.monotonic() - started,
+    )
+
+
+def _failure(problem: messages.ParseProblem) -> messages.ParseAnswer:
+    return messages.ParseAnswer(source_digest="", source="", specs=[], errors=[problem], warnings=[], seconds=0.0)
 
 
 def relative(file: str, dags_folder: str) -> str:

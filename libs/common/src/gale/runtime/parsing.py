@@ -1,5 +1,6 @@
 """What it means to have a DAG file read: the request, the result, and the job in between."""
 
+import os
 import selectors
 import socket
 from collections.abc import Callable
@@ -143,8 +144,12 @@ class ParseJob:
 
     def failed(self, message: str, rule: str, trace: str = "") -> ParseResult:
         """Return the result of a file that could not be read."""
-        problem = messages.ParseProblem(message=message, file=str(self.request.path), rule=rule, trace=trace)
+        problem = messages.ParseProblem(message=message, file=_shown(self.request.path), rule=rule, trace=trace)
         return ParseResult(path=self.request.path, errors=[problem])
+
+
+def _shown(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 _EXITED: Final = (

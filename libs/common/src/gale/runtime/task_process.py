@@ -30,6 +30,7 @@ from gale.runtime.task_output import flush
 from gale.runtime.task_services import SocketTaskServices, encode_ended
 
 _log: Final = logging.getLogger("gale.task")
+_SIGTERM: Final = frozenset({signal.SIGTERM})
 
 
 class NotPrepared(GaleError):
@@ -101,6 +102,7 @@ def run_task_process(prepared: Prepared, host: int, load: Callable[[], user_code
     become_subreaper()
     die_with_parent(host)
     os.setsid()
+    _spare_forks_the_handler()
     os.dup2(prepared.log, 1)
     os.dup2(prepared.log, 2)
     os.close(prepared.log)
@@ -171,15 +173,47 @@ def set_environment(order: AttemptOrder, marker: str) -> None:
     )
 
 
-def end_politely(host: int) -> None:
-    """Handle SIGTERM from now on: a host just ends, a task process forked from it lets its operator clean up."""
+class _PoliteEnd:
+    """What SIGTERM does in a host and in the task processes that are forked from it."""
 
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form is given
-        if os.getpid() == host:
+    def __init__(self, host: int) -> None:
+        self._host = host
+        self._mask: set[int] = set()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the form is given
+        """End the host; let the operator of a task clean up, and unwind its code."""
+        if os.getpid() == self._host:
             os._exit(128 + number)
         _log.warning("SIGTERM: the task is asked to end")
         user_code.kill_running_task()
-        # Unwinds: `finally` blocks of user code run, and `except Exception` cannot hold it.
+        # `finally` blocks of user code run, and `except Exception` cannot hold it.
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, handle)
+    # What a task forks (multiprocessing, for one) shall end by SIGTERM as any program does: it is not its
+    # business to clean up for the operator. The signal waits during the fork, because Python forgets in a
+    # new process what its handlers have not handled yet.
+
+    def hold(self) -> None:
+        """Let the signal wait, before a fork."""
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGTERM)
+
+    def release(self) -> None:
+        """Let the signal come, after a fork."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+    def forget(self) -> None:
+        """Leave the signal to its default in a forked process, unless user code handles it."""
+        if signal.getsignal(signal.SIGTERM) is self:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self.release()
+
+
+def end_politely(host: int) -> None:
+    """Handle SIGTERM from now on: a host just ends, a task process forked from it lets its operator clean up."""
+    signal.signal(signal.SIGTERM, _PoliteEnd(host))
+
+
+def _spare_forks_the_handler() -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    if isinstance(handler, _PoliteEnd):
+        os.register_at_fork(before=handler.hold, after_in_parent=handler.release, after_in_child=handler.forget)

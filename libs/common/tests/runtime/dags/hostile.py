@@ -191,6 +191,15 @@ def in_a_fork() -> None:
     os.waitpid(pid, 0)
 
 
+def terminate_a_fork() -> str:
+    """End a forked process by SIGTERM, as multiprocessing ends its workers."""
+    pid = os.fork()
+    if pid == 0:
+        wait_for_ever()
+    os.kill(pid, signal.SIGTERM)
+    return str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
 def environment() -> dict[str, str]:
     return dict(os.environ)
 
@@ -262,6 +271,7 @@ with DAG("hostile", start_date=datetime(2024, 1, 1), schedule=None) as dag:
     task("interrupt", interrupt)
     task("raise_base", raise_base)
     task("in_a_fork", in_a_fork)
+    Guarded(task_id="terminate_a_fork", python_callable=terminate_a_fork)
     task("environment", environment)
     task("processes", processes)
     task("big_result", big_result)
