@@ -99,7 +99,6 @@ def ways():
         ([], {"a", "b", "deep", "group.first"}),
         ("join", {"a", "b", "deep", "group.first"}),
     ],
-    ids=str,
 )
 def test_a_branch_leaves_out_what_it_did_not_choose(ways, run, chosen, not_taken):
     ways.get_task("t").python_callable = lambda: chosen
@@ -111,7 +110,6 @@ def test_a_branch_leaves_out_what_it_did_not_choose(ways, run, chosen, not_taken
 @pytest.mark.parametrize(
     ("chosen", "hint"),
     [("jion", "Did you mean 'join'"), ("elsewhere", "which is no task of the DAG"), (7, "a int")],
-    ids=str,
 )
 def test_a_branch_that_chooses_what_is_not_there_fails(ways, run, chosen, hint):
     ways.get_task("t").python_callable = lambda: chosen

@@ -104,7 +104,6 @@ def test_with_back_off_a_new_process_goes_on_where_the_last_one_was(ask, clock):
         (TaskFailedFinal("wrong key"), {"silent_fail": True}, Outcome.FAILED_FINAL),
         (TaskSkipped("holiday"), {"silent_fail": True}, Outcome.SKIPPED),
     ],
-    ids=repr,
 )
 def test_what_an_error_while_asking_means_can_be_chosen(ask, error, options, outcome):
     assert ask(error, True, **options).outcome is outcome
@@ -117,7 +116,6 @@ def test_what_an_error_while_asking_means_can_be_chosen(ask, error, options, out
         ({"soft_fail": True, "never_fail": True}, "Choose one"),
         ({"timeout": -1}, "0 or more"),
     ],
-    ids=str,
 )
 def test_options_that_make_no_sense_are_refused(options, rule):
     with pytest.raises(DagDefinitionError, match=rule):
@@ -137,7 +135,6 @@ def test_a_time_after_the_intervals_end_is_waited_for(dag, run, clock):
         "{{ data_interval_end.replace(hour=12, minute=30).isoformat() }}",
         datetime(2026, 3, 15, 12, 30, tzinfo=UTC),
     ],
-    ids=str,
 )
 def test_an_instant_is_waited_for(dag, run, clock, target):
     DateTimeSensor(task_id="t", dag=dag, target_time=target, poke_interval=60)
@@ -246,7 +243,6 @@ def test_without_a_task_the_run_of_the_other_dag_is_waited_for(appears, services
         ({"failed_states": ["failed"], "soft_fail": True}, Outcome.SKIPPED),
         ({"skipped_states": ["failed"]}, Outcome.SKIPPED),
     ],
-    ids=str,
 )
 def test_states_of_the_other_task_can_end_the_wait_badly(dag, run, services, options, outcome):
     services.counted["other", "load", "failed"] = 1
@@ -280,7 +276,6 @@ def test_the_other_runs_date_can_be_worked_out(dag, run, services, *, monkeypatc
         {"external_task_group_id": "g"},
         {"allowed_states": ["failed"], "failed_states": ["failed"]},
     ],
-    ids=str,
 )
 def test_an_external_sensor_with_contradictions_is_refused(options):
     with pytest.raises(DagDefinitionError, match="The sensor 't'"):

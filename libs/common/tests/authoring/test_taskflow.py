@@ -93,7 +93,7 @@ def test_options_can_be_given_to_the_decorator_and_overridden():
     assert dag.get_task("other").trigger_rule is TriggerRule.ALL_DONE
 
 
-@pytest.mark.parametrize("annotation", [dict, dict[str, int], Mapping[str, Any]], ids=str)
+@pytest.mark.parametrize("annotation", [dict, dict[str, int], Mapping[str, Any]])
 def test_a_function_that_promises_a_dict_has_several_outputs(run_all, annotation):
     def both() -> annotation:
         return {"a": 1, "b": 2}
@@ -156,7 +156,7 @@ def test_a_command_can_be_what_a_function_returns(run_all):
     assert run_all(dag) == {"say": "hello gale 2026-03-14"}
 
 
-@pytest.mark.parametrize("command", [None, "", 7], ids=repr)
+@pytest.mark.parametrize("command", [None, "", 7])
 def test_a_function_that_returns_no_command_fails(run, command):
     @task.bash
     def say():

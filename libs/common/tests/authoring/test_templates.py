@@ -105,7 +105,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize(("expression", "text"), [*DATES.items(), *OTHERS.items()], ids=str)
+@pytest.mark.parametrize(("expression", "text"), [*DATES.items(), *OTHERS.items()])
 def test_every_name_of_airflows_context_says_what_it_does_there(render, services, expression, text):
     services.variables |= {"plain": "text", "deep": '{"list": [1, 2]}'}
     services.connections["db"] = ConnectionData(conn_id="db", host="db.example.com")
@@ -254,3 +254,13 @@ def test_a_param_as_a_value_is_resolved(render):
 def test_a_macro_for_people_says_how_long_ago_something_was(render):
     assert render("{{ macros.datetime_diff_for_humans(logical_date) }}") == "1 day ago"
     assert render("{{ macros.datetime_diff_for_humans(next_execution_date, logical_date) }}", DAG("d")) == "1 day after"
+
+
+def test_a_task_can_render_templates_of_its_own(dag, run, services):
+    class Own(Show):
+        def execute(self, context):
+            return self.render_template({"a": "{{ run_id }}"}, context)
+
+    Own(task_id="t", dag=dag, text="")
+    run(dag)
+    assert services.pushed("t") == {"a": "r"}

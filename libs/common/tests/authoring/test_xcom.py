@@ -66,13 +66,12 @@ class Array:
         ({"__type": "nobody knows", "value": 1},) * 2,
         ({"__type": "set"},) * 2,
     ],
-    ids=repr,
 )
 def test_other_values_come_back_as_what_they_hold(value, seen):
     assert values.from_json(values.to_json(value)) == seen
 
 
-@pytest.mark.parametrize("value", [object(), lambda: 1, {(1, 2): 3}, {1j}, type], ids=repr)
+@pytest.mark.parametrize("value", [object(), lambda: 1, {(1, 2): 3}, {1j}, type])
 def test_what_json_cannot_hold_is_refused_with_what_to_do(value):
     with pytest.raises(TaskError, match="Return plain data"):
         values.to_json(value)
@@ -125,7 +124,6 @@ def pushing(dag):
         ({"key": "one"}, 1),
         ({"task_ids": "push", "dag_id": "other"}, None),
     ],
-    ids=repr,
 )
 def test_values_are_pulled_by_task_and_key(dag, pushing, pulled, how, seen):
     pushing >> pull(dag, **how)
