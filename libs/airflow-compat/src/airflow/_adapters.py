@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from importlib import import_module
 from typing import Any, Final
 
@@ -77,6 +77,11 @@ def to_boolean(astring: str | None) -> bool:
     return astring is not None and astring.lower() in {"true", "t", "yes", "y", "on", "1"}
 
 
+def is_venv_installed() -> bool:
+    """Return False: this Gale has no operators that make virtual environments, and files that ask go without."""
+    return False
+
+
 class LoggingMixin:
     """Gives a class `self.log`, whose lines stand in the attempt's log."""
 
@@ -101,18 +106,6 @@ class WeightRule(StrEnum):
     DOWNSTREAM = "downstream"
     UPSTREAM = "upstream"
     ABSOLUTE = "absolute"
-
-
-class WeekDay(IntEnum):
-    """Days of the week as ISO 8601 counts them."""
-
-    MONDAY = 1
-    TUESDAY = 2
-    WEDNESDAY = 3
-    THURSDAY = 4
-    FRIDAY = 5
-    SATURDAY = 6
-    SUNDAY = 7
 
 
 class State:

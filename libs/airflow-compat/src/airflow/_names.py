@@ -27,6 +27,7 @@ HOMES: Final[dict[str, str]] = {
     "TaskGroup": "gale.authoring.groups",
     "TriggerRule": "gale.core.trigger_rules",
     "Variable": "gale.authoring.variable",
+    "WeekDay": "gale.authoring.weekdays",
     "XComArg": "gale.authoring.xcom_arg",
     "context_to_airflow_vars": "gale.authoring.context:environment_of",
     **dict.fromkeys(
@@ -43,6 +44,7 @@ HOMES: Final[dict[str, str]] = {
     # Operators, sensors, hooks, notifiers.
     "BashOperator": "gale.operators.bash",
     "BaseBranchOperator": "gale.operators.branch",
+    **dict.fromkeys(("BranchDateTimeOperator", "BranchDayOfWeekOperator"), "gale.operators.calendar"),
     "EmailOperator": "gale.operators.email",
     "LatestOnlyOperator": "gale.operators.latest_only",
     **dict.fromkeys(("EmptyOperator", "DummyOperator"), "gale.operators.empty"),
@@ -54,6 +56,7 @@ HOMES: Final[dict[str, str]] = {
         (
             "DateTimeSensor",
             "DateTimeSensorAsync",
+            "DayOfWeekSensor",
             "TimeDeltaSensor",
             "TimeDeltaSensorAsync",
             "TimeSensor",
@@ -99,12 +102,12 @@ HOMES: Final[dict[str, str]] = {
             "DagRunType",
             "LoggingMixin",
             "State",
-            "WeekDay",
             "WeightRule",
             "apply_defaults",
             "days_ago",
             "determine_kwargs",
             "import_string",
+            "is_venv_installed",
             "send_email",
             "to_boolean",
         ),
@@ -146,7 +149,7 @@ _EXCEPTIONS: Final = (
     "ParamValidationError RemovedInAirflow3Warning RemovedInAirflow4Warning TaskNotFound XComNotFound"
 )
 _ARROWS: Final = "chain chain_linear cross_downstream"
-_PYTHON: Final = "PythonOperator BranchPythonOperator ShortCircuitOperator get_current_context"
+_PYTHON: Final = "PythonOperator BranchPythonOperator ShortCircuitOperator get_current_context is_venv_installed"
 _EXTERNAL: Final = "ExternalTaskSensor ExternalTaskMarker"
 _TIMETABLES: Final = (
     "CronDataIntervalTimetable CronTriggerTimetable DeltaDataIntervalTimetable DeltaTriggerTimetable EventsTimetable"
@@ -193,6 +196,11 @@ _LINES: Final[tuple[tuple[str, str], ...]] = (
     ("airflow.operators.empty", "EmptyOperator"),
     ("airflow.operators.latest_only airflow.operators.latest_only_operator", "LatestOnlyOperator"),
     ("airflow.operators.python airflow.operators.python_operator", _PYTHON),
+    ("airflow.operators.datetime airflow.providers.standard.operators.datetime", "BranchDateTimeOperator"),
+    (
+        "airflow.operators.weekday airflow.contrib.operators.weekday airflow.providers.standard.operators.weekday",
+        "BranchDayOfWeekOperator",
+    ),
     ("airflow.operators.sensors", _SENSORS),
     # Sensors of 1.x and 2.x.
     ("airflow.sensors", _SENSORS),
@@ -205,6 +213,10 @@ _LINES: Final[tuple[tuple[str, str], ...]] = (
     ("airflow.sensors.sql airflow.sensors.sql_sensor", "SqlSensor"),
     ("airflow.sensors.time_delta airflow.sensors.time_delta_sensor", "TimeDeltaSensor TimeDeltaSensorAsync"),
     ("airflow.sensors.time_sensor", "TimeSensor TimeSensorAsync"),
+    (
+        "airflow.sensors.weekday airflow.contrib.sensors.weekday_sensor airflow.providers.standard.sensors.weekday",
+        "DayOfWeekSensor",
+    ),
     # Hooks.
     ("airflow.hooks", "BaseHook DbApiHook SqliteHook"),
     ("airflow.hooks.base airflow.hooks.base_hook", "BaseHook"),
@@ -255,12 +267,13 @@ _LINES: Final[tuple[tuple[str, str], ...]] = (
     ("airflow.utils.timezone airflow.sdk.timezone", _TIMEZONE),
     ("airflow.utils.trigger_rule", "TriggerRule"),
     ("airflow.utils.types", "DagRunType"),
-    ("airflow.utils.weekday", "WeekDay"),
+    ("airflow.utils.weekday airflow.providers.standard.utils.weekday", "WeekDay"),
     ("airflow.utils.weight_rule", "WeightRule"),
     # 1.x's contrib, and the login that the notes set up by hand.
     ("airflow.contrib.auth.backends.password_auth", "PasswordUser"),
     # Airflow 3.
     ("airflow.sdk", _SDK),
+    ("airflow.providers.common.compat.sdk", f"{_SDK} {_EXCEPTIONS}"),
     ("airflow.sdk.bases.hook", "BaseHook"),
     ("airflow.sdk.bases.notifier", "BaseNotifier"),
     ("airflow.sdk.bases.operator", f"BaseOperator {_ARROWS}"),

@@ -29,6 +29,7 @@ from gale.authoring.timetables import DeltaDataIntervalTimetable as DeltaDataInt
 from gale.authoring.timetables import DeltaTriggerTimetable as DeltaTriggerTimetable
 from gale.authoring.timetables import EventsTimetable as EventsTimetable
 from gale.authoring.variable import Variable as Variable
+from gale.authoring.weekdays import WeekDay as WeekDay
 from gale.authoring.xcom_arg import XComArg as XComArg
 from gale.core.trigger_rules import TriggerRule as TriggerRule
 from gale.hooks.base import BaseHook as BaseHook
@@ -38,6 +39,8 @@ from gale.notifiers.base import BaseNotifier as BaseNotifier
 from gale.notifiers.smtp import SmtpNotifier as SmtpNotifier
 from gale.operators.bash import BashOperator as BashOperator
 from gale.operators.branch import BaseBranchOperator as BaseBranchOperator
+from gale.operators.calendar import BranchDateTimeOperator as BranchDateTimeOperator
+from gale.operators.calendar import BranchDayOfWeekOperator as BranchDayOfWeekOperator
 from gale.operators.email import EmailOperator as EmailOperator
 from gale.operators.empty import DummyOperator as DummyOperator
 from gale.operators.empty import EmptyOperator as EmptyOperator
@@ -53,6 +56,7 @@ from gale.sensors.base import BaseSensorOperator as BaseSensorOperator
 from gale.sensors.base import PokeReturnValue as PokeReturnValue
 from gale.sensors.bash import BashSensor as BashSensor
 from gale.sensors.clock import DateTimeSensor as DateTimeSensor
+from gale.sensors.clock import DayOfWeekSensor as DayOfWeekSensor
 from gale.sensors.clock import TimeDeltaSensor as TimeDeltaSensor
 from gale.sensors.clock import TimeSensor as TimeSensor
 from gale.sensors.external_task import ExternalTaskMarker as ExternalTaskMarker

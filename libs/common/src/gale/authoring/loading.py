@@ -230,4 +230,6 @@ def _error_of(error: BaseException, file: str) -> FileError:
         message = str(error)
     else:
         message = f"Importing the file failed: {type(error).__name__}: {error}"
+        if type(error) is ImportError and (error.name or "").startswith("airflow"):
+            message += ". This version of Gale has no counterpart of that name."
     return FileError(file=file, line=_line_in(error, file), rule=_rule(error), message=message, trace=trace)

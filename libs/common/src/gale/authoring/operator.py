@@ -22,6 +22,7 @@ from gale.authoring.edges import TaskNode
 from gale.authoring.groups import TaskGroup, current_group
 from gale.authoring.normalize import NORMALIZERS
 from gale.authoring.params import ParamsDict
+from gale.authoring.templates import Templated
 from gale.authoring.xcom_arg import XComArg, refuse_mapping, results_in
 from gale.core.ids import check_id
 from gale.core.trigger_rules import TriggerRule
@@ -66,7 +67,7 @@ def _takes_defaults(init: Callable[..., None], names: Sequence[str], positional:
     return filled
 
 
-class BaseOperator(TaskNode):
+class BaseOperator(Templated):
     """A task of a DAG. Subclasses say in `execute` what it does.
 
     Args:
@@ -74,10 +75,6 @@ class BaseOperator(TaskNode):
         options: See `arguments.CommonArguments`.
     """
 
-    #: Fields that are Jinja templates, and file endings for which a field names a template file.
-    template_fields: Sequence[str] = ()
-    template_ext: Sequence[str] = ()
-    template_fields_renderers: ClassVar[Mapping[str, str]] = {}
     ui_color: str = "#fff"
     ui_fgcolor: str = "#000"
     #: Set on operators whose result says which way to go: the ids that `execute` chose against.
@@ -117,7 +114,6 @@ class BaseOperator(TaskNode):
     max_active_tis_per_dagrun: int | None
     do_xcom_push: bool
     multiple_outputs: bool
-    render_template_as_native_obj: bool | None
     task_display_name: str | None
     on_failure_fail_dagrun: bool
     doc: str | None

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import jinja2
 from jinja2.nativetypes import NativeEnvironment
 from jinja2.sandbox import SandboxedEnvironment, is_internal_attribute
 
 from gale.authoring.dag import DAG
+from gale.authoring.edges import TaskNode
 from gale.authoring.exceptions import TemplateFileMissing
-from gale.authoring.operator import BaseOperator
 from gale.authoring.params import DagParam, Param
 from gale.authoring.xcom_arg import XComArg
 
@@ -149,7 +149,7 @@ class Renderer:
         if isinstance(value, Param):
             return value.resolve()
         fields = getattr(type(value), "template_fields", None)
-        if isinstance(fields, list | tuple) and not isinstance(value, BaseOperator):
+        if isinstance(fields, list | tuple) and not isinstance(value, TaskNode):
             for field in fields:
                 setattr(value, field, self.render(getattr(value, field), context, extensions))
         return value
@@ -164,7 +164,36 @@ def renderer_of(dag: DAG, *, native: bool | None = None) -> Renderer:
     return made[wanted]
 
 
-def render_fields(task: BaseOperator, context: Mapping[str, Any]) -> dict[str, Any]:
+class Templated(TaskNode):
+    """A task with templated fields."""
+
+    #: Fields that are Jinja templates, and file endings for which a field names a template file.
+    template_fields: Sequence[str] = ()
+    template_ext: Sequence[str] = ()
+    template_fields_renderers: ClassVar[Mapping[str, str]] = {}
+    #: Whether templates give Python values instead of text; None = as the DAG says.
+    render_template_as_native_obj: bool | None
+
+    @property
+    def dag(self) -> DAG:
+        """The DAG that the task is in."""
+        raise NotImplementedError
+
+    def get_template_env(self) -> jinja2.Environment:
+        """Return the Jinja environment of the task's templates."""
+        return renderer_of(self.dag, native=self.render_template_as_native_obj).environment
+
+    def render_template(self, content: Any, context: Mapping[str, Any]) -> Any:
+        """Return a value with every text in it filled in."""
+        renderer = renderer_of(self.dag, native=self.render_template_as_native_obj)
+        return renderer.render(content, context, self.template_ext)
+
+    def render_template_fields(self, context: Mapping[str, Any]) -> None:
+        """Fill in the templated fields, in place (`run_task` has done it before `execute`)."""
+        render_fields(self, context)
+
+
+def render_fields(task: Templated, context: Mapping[str, Any]) -> dict[str, Any]:
     """Fill in the templated fields of a task, in place, and return them.
 
     Raises:
@@ -184,7 +213,7 @@ def render_fields(task: BaseOperator, context: Mapping[str, Any]) -> dict[str, A
     return rendered
 
 
-def compile_ahead(task: BaseOperator) -> None:
+def compile_ahead(task: Templated) -> None:
     """Compile the templates of a task; a broken one stays for the task to fail on."""
     renderer = renderer_of(task.dag, native=task.render_template_as_native_obj)
     waiting = [getattr(task, field, None) for field in task.template_fields]

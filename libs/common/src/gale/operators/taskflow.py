@@ -18,7 +18,6 @@ from gale.authoring.context import context_names
 from gale.authoring.exceptions import TaskError, TaskSkipped
 from gale.authoring.groups import TaskGroup, current_group
 from gale.authoring.operator import BaseOperator
-from gale.authoring.templates import renderer_of
 from gale.authoring.xcom_arg import XComArg, refuse_mapping
 from gale.errors import DagDefinitionError
 from gale.operators.bash import BashOperator
@@ -51,7 +50,7 @@ class _BashTask(BashOperator):
             raise TaskError(
                 f"The function of @task.bash {self.task_id!r} returned {command!r}. Return the command as text."
             )
-        self.bash_command = renderer_of(self.dag).render(command, context, self.template_ext)
+        self.bash_command = self.render_template(command, context)
         return super().execute(context)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gale.authoring import surroundings
 from gale.authoring.instants import to_utc
+from gale.authoring.weekdays import week_days
 from gale.errors import DagDefinitionError
 from gale.sensors.base import BaseSensorOperator
 
@@ -85,3 +86,20 @@ class TimeSensor(BaseSensorOperator):
 
 class TimeSensorAsync(TimeSensor):
     """TimeSensor; Airflow's variant that waits elsewhere waits in a slot here."""
+
+
+class DayOfWeekSensor(BaseSensorOperator):
+    """Wait until it is one of some days of the week, in the DAG's time zone."""
+
+    def __init__(self, *, week_day: Any, use_task_logical_date: bool = False, **options: Any) -> None:
+        older = options.pop("use_task_execution_day", False)
+        super().__init__(**options)
+        self.week_days = week_days(week_day)
+        self.use_task_logical_date = use_task_logical_date or older
+
+    def poke(self, context: Mapping[str, Any]) -> bool:
+        """Return whether it is such a day."""
+        run = context["ti"].order.run
+        now = surroundings.current().now()
+        moment: datetime = (run.logical_date or now) if self.use_task_logical_date else now
+        return moment.astimezone(self.dag.zone).isoweekday() in self.week_days
