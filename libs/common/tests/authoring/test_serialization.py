@@ -46,7 +46,11 @@ TASKS = st.fixed_dictionaries(
     },
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=9),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
@@ -155,8 +159,9 @@ def test_a_circle_is_refused_and_walked(dag):
         dag_to_spec(dag, "f.py")
 
 
-def test_a_param_that_json_cannot_hold_is_refused():
-    dag = DAG("d", params={"when": Param(datetime(2026, 1, 1))})
+@pytest.mark.parametrize("value", [datetime(2026, 1, 1), float("inf"), {1, 2}], ids=str)
+def test_a_param_that_json_cannot_hold_is_refused(value):
+    dag = DAG("d", params={"when": Param(value)})
     with pytest.raises(DagDefinitionError, match=r"param 'when'.*must be JSON"):
         dag_to_spec(dag, "f.py")
 

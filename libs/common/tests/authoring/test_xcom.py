@@ -1,5 +1,7 @@
 """Handing values on: XComs, and their form as JSON."""
 
+import json
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -35,6 +37,14 @@ PLAIN = st.recursive(
 @given(PLAIN)
 def test_plain_values_come_back_as_they_were(value):
     assert values.from_json(values.to_json(value)) == value
+
+
+def test_numbers_that_json_has_no_words_for_are_still_json():
+    value = {"a": [float("inf"), (1.5, float("-inf"), date(2026, 1, 1))], "b": {3}, "c": None}
+    text = values.to_json(value)
+    json.loads(text, parse_constant=pytest.fail)
+    assert values.from_json(text) == {"a": [float("inf"), [1.5, float("-inf"), date(2026, 1, 1)]], "b": {3}, "c": None}
+    assert math.isnan(values.from_json(values.to_json(float("nan"))))
 
 
 @dataclass

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -284,7 +285,7 @@ def _presentable(value: Any) -> Any:
     if isinstance(value, str):
         text = masking.mask(value)
         return text if len(text) <= _LONGEST_FIELD else f"{text[:_LONGEST_FIELD]}… ({len(text)} characters)"
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, dict):
         return {

@@ -135,7 +135,7 @@ class ParamsDict(MutableMapping[str, Any]):
         dumped = {name: param.dump() for name, param in self._params.items()}
         for name, param in dumped.items():
             try:
-                json.dumps(param)
+                json.dumps(param, allow_nan=False)
             except (TypeError, ValueError) as error:
                 raise DagDefinitionError(
                     f"The param {name!r} cannot be shown to users or checked: {error}. "

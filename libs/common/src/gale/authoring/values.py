@@ -1,6 +1,6 @@
 """XCom values as JSON text, and back.
 
-JSON has no dates, decimals or sets, and tasks hand these on all the time. They travel as
+JSON has no dates, decimals, sets or infinities, and tasks hand these on all the time. They travel as
 `{"__type": ..., "value": ...}`. A tuple becomes a list; a dataclass, a numpy or pandas value
 becomes what it holds. Anything else is refused with a sentence instead of being pickled:
 a value must outlive the code that made it, and reading it must run nobody's code.
@@ -9,6 +9,7 @@ a value must outlive the code that made it, and reading it must run nobody's cod
 import base64
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -40,6 +41,7 @@ _FROM: Final[Mapping[str, Callable[[Any], Any]]] = {
     "decimal": Decimal,
     "uuid": UUID,
     "bytes": base64.b64decode,
+    "float": float,
     "set": set,
 }
 
@@ -64,7 +66,28 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__}")
 
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=False)
+
+
+def _without_odd_floats(value: Any) -> Any:
+    """Return the value with infinities and NaN, for which JSON has no words, in the tagged form."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {_TAG: "float", "value": str(value)}
+    if isinstance(value, Mapping):
+        return {key: _without_odd_floats(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_odd_floats(item) for item in value]
+    if isinstance(value, str | int | None):
+        return value
+    return _without_odd_floats(_plain(value))
+
+
+def _encode(value: Any) -> str:
+    try:
+        return _ENCODER.encode(value)
+    except ValueError:
+        # Seldom, so that only those who have such numbers pay for the search.
+        return _ENCODER.encode(_without_odd_floats(value))
 
 
 def _restore(found: dict[str, Any]) -> Any:
@@ -83,7 +106,7 @@ def to_json(value: Any, what: str = "value") -> str:
         TaskError: It holds something that JSON cannot.
     """
     try:
-        return _ENCODER.encode(value)
+        return _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise TaskError(
             f"The {what} cannot be handed on: it holds {error}, which JSON cannot store. Return plain data (text, "
