@@ -93,7 +93,7 @@ def test_options_can_be_given_to_the_decorator_and_overridden():
     assert dag.get_task("other").trigger_rule is TriggerRule.ALL_DONE
 
 
-@pytest.mark.parametrize("annotation", [dict, dict[str, int], Mapping[str, Any]])
+@pytest.mark.parametrize("annotation", [dict, dict[str, int], Mapping[str, Any]], ids=["dict", "dict of", "mapping"])
 def test_a_function_that_promises_a_dict_has_several_outputs(run_all, annotation):
     def both() -> annotation:
         return {"a": 1, "b": 2}
