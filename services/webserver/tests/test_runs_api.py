@@ -147,7 +147,7 @@ CONFS = [
 ]
 
 
-@pytest.mark.parametrize("conf", CONFS, ids=str)
+@pytest.mark.parametrize("conf", CONFS)
 def test_a_conf_is_kept_as_data_whatever_it_holds(conf: dict[str, Any], user: Browser, etl: dict[str, Any]) -> None:
     answer = user.post(RUNS, json={"conf": conf})
     assert answer.get_json()["conf"] == conf
