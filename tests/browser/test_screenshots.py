@@ -55,6 +55,7 @@ def test_pictures_of_list_grid_graph_and_log_can_be_taken(page: Page, images: Pa
     page.screenshot(path=images / "grid.png")
 
     page.goto("/dags/library_report/graph")
+    expect(page.get_by_test_id("graph")).to_have_attribute("data-arranged", "well")
     expect(page.get_by_test_id("node-announce")).to_be_visible()
     settle(page)
     page.screenshot(path=images / "graph.png")

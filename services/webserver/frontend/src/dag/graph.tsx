@@ -94,7 +94,7 @@ function GraphView({ dagId }: { dagId: string }) {
         <span className="grow" />
         <Legend states={["running", "success", "failed", "up_for_retry", "upstream_failed", "skipped", "queued", "none"]} />
       </div>
-      <div className="graph-canvas" data-testid="graph" role="region" aria-label={t("graph.label", { dag: dagId })}>
+      <div className="graph-canvas" data-testid="graph" data-arranged={arranged.done ? (arranged.done.shape.startsWith("plain") ? "plain" : "well") : "no"} role="region" aria-label={t("graph.label", { dag: dagId })}>
         {arranged.error ? (
           <div className="pad">
             <ErrorNotice error={arranged.error} />
@@ -172,7 +172,7 @@ function startOf(graph: SeenGraph) {
   return { nodes: graph.nodes.slice(0, 30).map(({ id }) => ({ id })), minZoom: 0.45, maxZoom: 1 };
 }
 
-const NODE_TYPES = { task: memo(TaskNode), group: memo(GroupNode) };
+const NODE_TYPES = { task: memo(TaskNode), box: memo(GroupNode) };
 
 function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelect, onToggle }: CanvasProps) {
   const flow = useReactFlow();
@@ -188,7 +188,9 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
         const states = tis ? node.members.map((id) => tis[id]).filter((cell) => cell !== undefined) : [];
         return {
           id: node.id,
-          type: node.kind === "group" ? "group" : "task",
+          type: node.kind === "group" ? "box" : "task",
+          // Boxes of groups lie lowest, edges on them, tasks on top: no edge strikes a name through.
+          zIndex: node.kind === "group" && node.open ? 0 : 2,
           position: { x: box.x, y: box.y },
           width: box.width,
           height: box.height,
@@ -217,6 +219,7 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
         target: edge.target,
         type: "default",
         focusable: false,
+        zIndex: 1,
         ...(edge.label ? { label: edge.label } : {}),
         className: tis && taskState(tis[edge.source]?.state) === "success" ? "walked" : "",
       })),
@@ -256,6 +259,7 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
       nodesDraggable={false}
       nodesConnectable={false}
       elementsSelectable={false}
+      zIndexMode="manual"
       onlyRenderVisibleElements={graph.nodes.length > MANY}
       deleteKeyCode={null}
       aria-label={t("graph.of_run")}
