@@ -77,6 +77,22 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class Brief(TypeDecorator[str]):
+    """Text that only people read, cut where it is too long: MySQL refuses what does not fit, SQLite never looks."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Cut the text."""
+        del dialect
+        return None if value is None else value[: self.length]
+
+
 def ascii_text(length: int) -> String:
     """Text whose equality is equality of bytes, on every database."""
     return String(length).with_variant(
@@ -115,7 +131,7 @@ job = _table(
     Column("id", Key, primary_key=True),
     Column("job_type", Word, nullable=False),  # scheduler | worker | webserver
     Column("state", Word, nullable=False),  # running | shutdown | success | failed
-    Column("hostname", String(250), nullable=False),
+    Column("hostname", Brief(250), nullable=False),
     Column("pid", Integer, nullable=False),
     #: Tells this process from a later one with the same pid: boot id and start ticks.
     Column("process_key", String(100), nullable=False, default=""),
@@ -130,17 +146,17 @@ job = _table(
 dag = _table(
     "dag",
     Column("dag_id", Id, primary_key=True),
-    Column("fileloc", String(1000), nullable=False),
+    Column("fileloc", exact_text(1000), nullable=False),
     Column("version_id", Key),  # newest dag_version
     Column("is_paused", Boolean, nullable=False, default=False),
     #: False once a complete scan has proved that the file no longer defines the DAG.
     Column("is_active", Boolean, nullable=False, default=True),
     Column("has_import_errors", Boolean, nullable=False, default=False),
-    Column("display_name", String(1000), nullable=False, default=""),
+    Column("display_name", Brief(1000), nullable=False, default=""),
     Column("description", LongText),
-    Column("owners", String(2000), nullable=False, default=""),
-    Column("timetable_summary", String(1000)),
-    Column("timetable_description", String(1000)),
+    Column("owners", Brief(2000), nullable=False, default=""),
+    Column("timetable_summary", Brief(1000)),
+    Column("timetable_description", Brief(1000)),
     Column("max_active_tasks", Integer, nullable=False),
     Column("max_active_runs", Integer, nullable=False),
     Column("max_consecutive_failed_dag_runs", Integer, nullable=False, default=0),
@@ -216,7 +232,7 @@ dag_run = _table(
     Column("conf", LongText, nullable=False, default="{}"),
     Column("note", LongText),
     Column("triggered_by", Word),  # timetable | rest_api | ui | cli | operator | backfill
-    Column("triggering_user_name", String(250)),
+    Column("triggering_user_name", Brief(250)),
     Column("clear_number", Integer, nullable=False, default=0),
     Column("version_id", Key),
     #: The scheduler that owns the run, and until when.
@@ -245,7 +261,7 @@ task_instance = _table(
     #: Identifies one dispatch; every write of the attempt must carry it.
     Column("token", Key),
     Column("job_id", Key),  # the scheduler (local) or worker that runs it
-    Column("hostname", String(250), nullable=False, default=""),
+    Column("hostname", Brief(250), nullable=False, default=""),
     Column("pid", Integer),
     Column("lease_until", Instant),
     #: When the retry or reschedule delay ends; while queued, the dispatch deadline.
@@ -254,7 +270,7 @@ task_instance = _table(
     Column("queued_at", Instant),
     Column("start_date", Instant),
     Column("end_date", Instant),
-    Column("operator", String(250), nullable=False, default=""),
+    Column("operator", Brief(250), nullable=False, default=""),
     Column("pool", Id, nullable=False, default="default_pool"),
     Column("pool_slots", Integer, nullable=False, default=1),
     Column("queue", Id, nullable=False, default="default"),
@@ -289,9 +305,9 @@ task_event = _table(
     Column("event", Word, nullable=False),
     Column("from_state", Word, nullable=False),
     Column("to_state", Word, nullable=False),
-    Column("actor", String(250), nullable=False),
-    Column("cause", String(100), nullable=False, default=""),
-    Column("hostname", String(250), nullable=False, default=""),
+    Column("actor", Brief(250), nullable=False),
+    Column("cause", Brief(100), nullable=False, default=""),
+    Column("hostname", Brief(250), nullable=False, default=""),
     Column("detail", LongText),
     Column("at", Instant, nullable=False),
 )
@@ -303,8 +319,8 @@ run_event = _table(
     Column("event", Word, nullable=False),
     Column("from_state", Word, nullable=False),
     Column("to_state", Word, nullable=False),
-    Column("actor", String(250), nullable=False),
-    Column("cause", String(100), nullable=False, default=""),
+    Column("actor", Brief(250), nullable=False),
+    Column("cause", Brief(100), nullable=False, default=""),
     Column("detail", LongText),
     Column("at", Instant, nullable=False),
 )
@@ -317,7 +333,7 @@ request = _table(
     Column("dag_id", Id, nullable=False),
     Column("run", Key),
     Column("payload", LongText, nullable=False),
-    Column("requested_by", String(250), nullable=False),
+    Column("requested_by", Brief(250), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("handled_at", Instant, index=True),
     Column("outcome", LongText),
@@ -422,7 +438,7 @@ log = _table(
     Column("task_id", Id),
     Column("map_index", Integer),
     Column("event", String(100), nullable=False),
-    Column("owner", String(250), nullable=False),
+    Column("owner", Brief(250), nullable=False),
     Column("extra", LongText),
 )
 

@@ -48,7 +48,7 @@ def _dags() -> None:
     op.create_table(
         "dag",
         sa.Column("dag_id", Id, nullable=False),
-        sa.Column("fileloc", sa.String(length=1000), nullable=False),
+        sa.Column("fileloc", exact_text(1000), nullable=False),
         sa.Column("version_id", Key, nullable=True),
         sa.Column("is_paused", sa.Boolean(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
