@@ -20,28 +20,27 @@ from gale.core.trigger_rules import Verdict
 class Cause(StrEnum):
     """The causes, in the order in which they are looked at."""
 
-    NO_SCHEDULER = "no_scheduler"
-    DAG_MISSING = "dag_missing"
-    IMPORT_ERROR = "import_error"
-    PAUSED = "paused"
-    NOT_DUE = "not_due"
-    NO_SCHEDULE = "no_schedule"
-    MAX_ACTIVE_RUNS = "max_active_runs"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
     RUN_FINISHED = "run_finished"
+    DAG_MISSING = "dag_missing"
+    NO_SCHEDULER = "no_scheduler"
+    PAUSED = "paused"
+    NO_SCHEDULE = "no_schedule"
+    NOT_DUE = "not_due"
+    MAX_ACTIVE_RUNS = "max_active_runs"
     UPSTREAM = "upstream"
     PAST = "depends_on_past"
     RETRY_DELAY = "retry_delay"
     RESCHEDULE_DELAY = "reschedule_delay"
+    WAITS_FOR_WORKER = "waits_for_worker"
     POOL_MISSING = "pool_missing"
     POOL_TOO_SMALL = "pool_too_small"
     MAX_ACTIVE_TASKS = "max_active_tasks"
     MAX_ACTIVE_TIS = "max_active_tis"
     POOL = "pool"
     PARALLELISM = "parallelism"
-    WAITS_FOR_WORKER = "waits_for_worker"
-    STOPPING = "stopping"
-    RUNNING = "running"
-    FINISHED = "finished"
     ABOUT_TO_RUN = "about_to_run"
 
 
@@ -253,13 +252,22 @@ def _max_active_runs(around: Surroundings) -> Explanation:
 
 def _explain_dependencies(machine: RunMachine, facts: TaskFacts) -> Explanation:
     spec = machine.task_spec(facts.ti)
-    if machine.verdict(facts.ti) is Verdict.RUN:
+    verdict = machine.verdict(facts.ti)
+    if machine.is_excluded(facts.ti) or verdict in {Verdict.SKIP, Verdict.UPSTREAM_FAILED}:
+        return _answer(
+            Cause.ABOUT_TO_RUN,
+            "It will not run: a task before it has decided so, and the scheduler is about to write that down.",
+            "它不会运行：上游任务已经决定了这一点，调度器即将记录。",
+        )
+    if verdict is Verdict.RUN and machine.is_held_by_past(facts.ti):
         return _answer(
             Cause.PAST,
             "It has depends_on_past or wait_for_downstream, and its instance in the previous run has not "
             "succeeded. Clear or mark that one.",
             "设置了 depends_on_past 或 wait_for_downstream，而上一次运行中的对应任务尚未成功。请清除或标记那个任务。",
         )
+    if verdict is Verdict.RUN:
+        return _answer(Cause.ABOUT_TO_RUN, "It is about to be scheduled.", "即将被调度。")
     waiting = [(other.task_id, other.state.value) for other in machine.waits_for(facts.ti)]
     names = ", ".join(f"{task_id} ({state})" for task_id, state in waiting[:_NAMED])
     more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""

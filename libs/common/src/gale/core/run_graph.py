@@ -90,12 +90,13 @@ class RunGraph:
         return self._nodes[ti].spec
 
     def held_by_past(self) -> list[str]:
-        """Return the ids of the tasks that only their previous run still holds back."""
-        return [
-            node.facts.task_id
-            for node in self._nodes.values()
-            if not node.past_met and node.facts.state is TaskState.NONE
-        ]
+        """Return the ids of the tasks that their instance in the previous run holds back."""
+        return [node.facts.task_id for ti, node in self._nodes.items() if self.is_held_by_past(ti)]
+
+    def is_held_by_past(self, ti: str) -> bool:
+        """Tell whether the task's instance in the previous run holds it back."""
+        node = self._nodes[ti]
+        return not node.past_met and node.facts.state is TaskState.NONE
 
     def verdict(self, ti: str) -> Verdict:
         """Return what the trigger rule of `ti` says now."""

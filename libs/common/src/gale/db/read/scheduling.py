@@ -241,6 +241,35 @@ def occupied(connection: Connection) -> Sequence[AnyRow]:
     return connection.execute(query).all()
 
 
+def waiting_in_pool(connection: Connection, pool: str) -> Sequence[AnyRow]:
+    """Return the task instances of runs under way that wait for a slot of a pool, with what their place depends on."""
+    table, run, dag = t.task_instance, t.dag_run, t.dag
+    query = (
+        select(
+            table.c.id,
+            table.c.run,
+            table.c.dag_id,
+            table.c.task_id,
+            table.c.pool,
+            table.c.pool_slots,
+            table.c.priority_weight,
+            run.c.logical_date,
+            run.c.run_after,
+            dag.c.max_active_tasks,
+        )
+        .join(run, run.c.id == table.c.run)
+        .join(dag, dag.c.dag_id == table.c.dag_id)
+        .where(
+            table.c.state == TaskState.SCHEDULED.value,
+            table.c.pool == pool,
+            run.c.state == RunState.RUNNING.value,
+            dag.c.is_active,
+            ~dag.c.is_paused,
+        )
+    )
+    return connection.execute(query).all()
+
+
 _GRANT_HOLDER = select(t.grant_lock.c.holder).with_for_update()
 
 

@@ -5,7 +5,7 @@ that adopts the run would build them, so that the answer comes from the code tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -96,8 +96,12 @@ def why_task(
         return explain_run(ask.status_of(run), around)
     machine = RunMachine(ask.status_of(run), spec, tasks, _past(connection, run, spec))
     ledger = SlotLedger(ask.pools(connection))
-    ledger.set_held([_held(row, spec, defaults) for row in ask.occupied(connection)])
+    limit = spec.max_active_tasks or defaults.max_active_tasks
+    ledger.set_held([_held(row, spec, limit) for row in ask.occupied(connection)])
     candidate = _candidate(machine, facts, run, spec, defaults)
+    if facts.state is TaskState.SCHEDULED:
+        for row in ask.waiting_in_pool(connection, candidate.pool):
+            ledger.want(_waiting(row, spec))
     return explain_task(machine, facts.ti, ledger, candidate, around)
 
 
@@ -128,7 +132,7 @@ def _candidate(machine: RunMachine, facts: TaskFacts, run: Any, spec: DagSpec, d
     )
 
 
-def _held(row: Any, spec: DagSpec, defaults: Defaults) -> Candidate:
+def _held(row: Any, spec: DagSpec, max_active_tasks: int) -> Candidate:
     mine = row.dag_id == spec.dag_id
     return Candidate(
         ti=row.id,
@@ -138,8 +142,18 @@ def _held(row: Any, spec: DagSpec, defaults: Defaults) -> Candidate:
         pool=row.pool,
         pool_slots=row.pool_slots,
         since=_EPOCH,
-        max_active_tasks=(spec.max_active_tasks or defaults.max_active_tasks) if mine else None,
+        max_active_tasks=max_active_tasks if mine else None,
         per_run=mine and spec.era == "trigger",
+    )
+
+
+def _waiting(row: Any, spec: DagSpec) -> Candidate:
+    """Return another that waits in the same line."""
+    return replace(
+        _held(row, spec, row.max_active_tasks),
+        weight=row.priority_weight,
+        since=row.logical_date or row.run_after or _EPOCH,
+        max_active_tasks=row.max_active_tasks,
     )
 
 
