@@ -2,7 +2,7 @@
 
 import selectors
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from sqlalchemy import Engine
@@ -148,6 +148,7 @@ def _client_options(settings: Settings) -> ClientOptions:
             default_owner=settings.operators.default_owner,
             default_queue=settings.operators.default_queue,
             logging_level=settings.logging.logging_level,
+            mail_settings=asdict(settings.smtp) if settings.smtp.smtp_host else None,
         ),
     )
 

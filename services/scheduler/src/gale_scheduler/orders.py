@@ -24,6 +24,7 @@ def run_facts(owned: OwnedRun) -> RunFacts:
         run_after=row.run_after,
         start_date=owned.machine.status.start_date,
         conf=msgspec.json.decode(row.conf or "{}"),
+        prev_success_end=None if last is None else last.end_date,
         prev_success_start=None if last is None else last.start_date,
         prev_success_interval_start=None if last is None else last.data_interval_start,
         prev_success_interval_end=None if last is None else last.data_interval_end,
