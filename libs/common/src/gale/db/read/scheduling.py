@@ -118,7 +118,8 @@ def last_success_before(connection: Connection, run: Any) -> AnyRow | None:
     if run.logical_date is None:
         return None
     query = (
-        select(t.dag_run.c.start_date, t.dag_run.c.data_interval_start, t.dag_run.c.data_interval_end)
+        select(t.dag_run.c.start_date, t.dag_run.c.end_date)
+        .add_columns(t.dag_run.c.data_interval_start, t.dag_run.c.data_interval_end)
         .where(
             t.dag_run.c.dag_id == run.dag_id,
             t.dag_run.c.state == RunState.SUCCESS.value,
