@@ -114,6 +114,7 @@ def test_answers_to_sound_questions_fit_the_description(
     assert checked > 35
 
 
+@pytest.mark.slow
 def test_whatever_is_sent_is_answered_and_never_by_a_500(
     app: Flask, admin: Browser, full: None, document: dict[str, Any], sign_in: Callable[[str], Browser]
 ) -> None:

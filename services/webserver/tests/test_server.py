@@ -23,6 +23,9 @@ from gale.db.engine import writing
 from gale.db.schema import NEEDED, VERSION_TABLE
 from gale_webserver.server import AddressTaken, listen
 
+#: Real servers on real sockets.
+pytestmark = pytest.mark.integration
+
 COMMAND = [sys.executable, "-c", "from gale_webserver.cli import webserver; webserver()"]
 START_SECONDS = 30.0
 

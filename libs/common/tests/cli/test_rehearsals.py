@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+pytestmark = pytest.mark.integration
+
 DAG = """
 from datetime import datetime, timedelta
 from gale import DAG, BashOperator, PythonOperator, Variable

@@ -115,11 +115,13 @@ def _cpu_seconds(program: str) -> float:
     return min(float(run.stderr.strip().splitlines()[-1]) for run in runs)
 
 
+@pytest.mark.slow
 def test_the_version_costs_little_more_than_python_itself() -> None:
     nothing = _cpu_seconds("pass")
     assert _cpu_seconds("from gale.cli.main import main; main(['version'])") < nothing + 0.13
 
 
+@pytest.mark.slow
 def test_the_list_of_dags_costs_little_more_than_its_database_library(gale, with_dag) -> None:
     """Half a second on an idle machine. Measured by what SQLAlchemy alone takes, so that a busy one changes nothing."""
     del gale, with_dag
