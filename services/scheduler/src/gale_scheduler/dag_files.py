@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, exc
 
 from gale import telemetry
 from gale.authoring.discovery import Syntax, list_dag_files, might_contain_dag
@@ -171,7 +171,9 @@ class DagFiles:
         try:
             with writing(self._engine) as connection:
                 changed = self._store.save(connection, result, self._now())
-        except GaleError as error:
+        except (GaleError, exc.DBAPIError) as error:
+            # Also what the database refuses for this file alone, for instance because another scheduler
+            # has stored the same new DAG at the same moment.
             self._known.pop(path, None)
             log.error(  # noqa: TRY400 - told in a sentence
                 telemetry.DAG_FILE_NOT_STORED,

@@ -75,6 +75,7 @@ class SchedulerLoop:
         self._left_open = 0
         self._stop_reason = ""
         self._mark: int | None = None
+        self._look_soon = False
         self._loops = 0
         now = parts.clock.monotonic()
         self._began = self._next_look = self._next_sweep = self._next_loop = now
@@ -162,8 +163,8 @@ class SchedulerLoop:
     def _notice_changes(self) -> None:
         with reading(self._p.engine) as connection:
             mark = ask.change_mark(connection)
-        if mark != self._mark:
-            self._mark = mark
+        if mark != self._mark or self._look_soon:
+            self._mark, self._look_soon = mark, False
             self._must_look = True
 
     def _beat(self) -> None:
@@ -244,8 +245,7 @@ class SchedulerLoop:
         seen = self._lookout.look(connection, self._alive(), this.writer)
         this.commands += seen.commands
         self._must_look |= seen.look_again
-        if seen.look_soon:
-            self._mark = None
+        self._look_soon |= seen.look_soon
 
     def _take_ends(self, this: _Round) -> None:
         for end in self._ended:

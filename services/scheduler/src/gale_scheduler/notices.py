@@ -132,7 +132,7 @@ class Notices:
     def _prepare(self, connection: Connection, row: Any, now: datetime) -> None:
         known = _run_and_spec(connection, row.run)
         if known is None:
-            _tick_off(connection, row.id, "The run or its DAG is gone.", now)
+            _tick_off(connection, row.id, "The run or its DAG is gone.", now, is_final=True)
             return
         run, spec, digest = known
         task = connection.execute(select(t.task_instance).where(t.task_instance.c.id == row.ti)).first()
@@ -144,7 +144,8 @@ class Notices:
             return
         mail = compose(row, run, task, spec, reason=reason, base_url=self._options.base_url)
         if mail is None or self._send is None:
-            _tick_off(connection, row.id, "" if mail is None else "Mail is switched off: smtp_host is empty.", now)
+            why = "" if mail is None else "Mail is switched off: smtp_host is empty."
+            _tick_off(connection, row.id, why, now, is_final=True)
             return
         self._mails.append((row.id, mail))
 
@@ -241,15 +242,15 @@ def _take(
     return rows
 
 
-def _tick_off(connection: Connection, notice: int, error: str, now: datetime) -> None:
-    """Write down how a notice went: done, to be tried again, or given up."""
+def _tick_off(connection: Connection, notice: int, error: str, now: datetime, *, is_final: bool = False) -> None:
+    """Write down how a notice went: done, to be tried again, or given up (at once, if that is final)."""
     table = t.notice
     row = connection.execute(select(table.c.attempts, table.c.kind).where(table.c.id == notice)).first()
     if row is None:
         return
     values: dict[str, Any] = {"error": error or None}
     # A callback that failed has run: trying again would call it twice. A mail has not been sent.
-    if not error or row.kind == "callback" or row.attempts >= MAX_TRIES:
+    if not error or is_final or row.kind == "callback" or row.attempts >= MAX_TRIES:
         values["done_at"] = now
     else:
         values["due_at"] = now + timedelta(seconds=5.0 * 4 ** (row.attempts - 1))

@@ -28,6 +28,8 @@ T = TypeVar("T")
 #: How long a writer waits for SQLite's lock before it gives up.
 SQLITE_BUSY_SECONDS: Final = 15.0
 TRANSACTION_TRIES: Final = 5
+#: After this time a transaction is not tried again. Who waited for SQLite's lock has waited that long already.
+TRANSACTION_SECONDS: Final = 10.0
 CLOCK_CHECK_SECONDS: Final = 60.0
 _RETRYABLE_MYSQL: Final = frozenset({1205, 1213, 1020})
 _NO_SUCH_TABLE: Final = 1146
@@ -151,12 +153,14 @@ def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     Raises:
         StoreError: The database cannot be used; the message says why and what to do.
     """
+    give_up_at = time.monotonic() + TRANSACTION_SECONDS
     for attempt in range(1, TRANSACTION_TRIES + 1):
         try:
             with engine.connect().execution_options(gale_writes=True) as connection, connection.begin():
                 return work(connection)
         except exc.DBAPIError as error:
-            if not is_retryable(error) or attempt == TRANSACTION_TRIES:
+            is_last = attempt == TRANSACTION_TRIES or time.monotonic() > give_up_at
+            if is_last or not is_retryable(error):
                 raise explain(engine, error) from error
             time.sleep(0.01 * 2**attempt)
     raise AssertionError("unreachable: the loop returns or raises")

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from gale.clock import Clock
 from gale.core.attempt import AttemptOrder, ConnectionData
 from gale.db import registry
 from gale.db import tables as t
-from gale.db.engine import reading, writing
+from gale.db.engine import in_transaction, reading
 from gale.db.manners import upsert
 from gale.db.requests import TriggerRequest, request_clear, trigger_run
 from gale.errors import RunExists
@@ -37,13 +37,11 @@ class DbTaskServices:
 
     def set_variable(self, key: str, value: str, description: str | None = None) -> None:
         """Create or replace a variable."""
-        with writing(self._engine) as connection:
-            registry.set_variable(connection, self._box, key, value, description=description)
+        in_transaction(self._engine, lambda c: registry.set_variable(c, self._box, key, value, description=description))
 
     def delete_variable(self, key: str) -> bool:
         """Delete a variable; False if there was none."""
-        with writing(self._engine) as connection:
-            return registry.delete_variable(connection, key)
+        return in_transaction(self._engine, lambda connection: registry.delete_variable(connection, key))
 
     def get_connection(self, conn_id: str) -> ConnectionData | None:
         """Return the connection, or None if there is none."""
@@ -86,8 +84,7 @@ class DbTaskServices:
             "value": value,
             "timestamp": self._clock.now(),
         }
-        with writing(self._engine) as connection:
-            upsert(connection, t.xcom, [row], changing=("value", "timestamp"))
+        in_transaction(self._engine, lambda c: upsert(c, t.xcom, [row], changing=("value", "timestamp")))
 
     def trigger_run(
         self,
@@ -115,9 +112,7 @@ class DbTaskServices:
             user=by,
         )
         try:
-            with writing(self._engine) as connection:
-                row = trigger_run(connection, wish, self._clock.now())
-                return str(row.run_id)
+            return in_transaction(self._engine, lambda c: str(trigger_run(c, wish, self._clock.now()).run_id))
         except RunExists:
             if not reset:
                 raise
@@ -126,11 +121,19 @@ class DbTaskServices:
     def _reset_run(self, dag_id: str, run_id: str | None, logical_date: datetime | None, by: str) -> str:
         run = t.dag_run.c
         same = run.run_id == run_id if run_id is not None else run.logical_date == logical_date
-        with writing(self._engine) as connection:
-            row = connection.execute(select(run.id, run.run_id).where(run.dag_id == dag_id, same)).one()
+
+        def ask(connection: Connection) -> str:
+            row = connection.execute(select(run.id, run.run_id).where(run.dag_id == dag_id, same)).first()
+            if row is None:
+                raise RunExists(
+                    f"DAG {dag_id!r} has another run for the logical date of {run_id!r}, so none can be made or reset. "
+                    "Give another logical date."
+                )
             tis = connection.execute(select(t.task_instance.c.id).where(t.task_instance.c.run == row.id)).scalars()
             request_clear(connection, row.id, list(tis), user=by, now=self._clock.now())
             return str(row.run_id)
+
+        return in_transaction(self._engine, ask)
 
     def run_state(self, *, dag_id: str, run_id: str) -> str | None:
         """Return the state of a run, or None if there is none."""
