@@ -171,6 +171,7 @@ class World:
     limits: Limits = field(default_factory=Limits)
     send: Callable[[Mail], None] | None = None
     pace: Pace = field(default_factory=Pace)
+    step_seconds: float = STEP_SECONDS
     _contents: dict[Path, Sequence[DagSpec] | str] = field(default_factory=dict)
     _checked: Any = None
     _written: int = 0
@@ -273,7 +274,7 @@ class World:
             for scheduler in self.living():
                 scheduler.turn()
             self.check()
-            self.clock.advance(STEP_SECONDS)
+            self.clock.advance(self.step_seconds)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, up to some minutes without ever leaving the schedulers still until a lease ends."""
@@ -289,7 +290,7 @@ class World:
         """Check the invariants, if anything has been written since the last time."""
         with reading(self.engine) as connection:
             mark = (id(connection.connection.dbapi_connection), ask.change_mark(connection))
-            if mark != self._checked:
+            if mark != self._checked or mark[1] is None:
                 self._checked = mark
                 assert [s.book.aside for s in self.living() if s.book.aside] == [], "a run made trouble"
                 check_invariants(connection, self.limits)
