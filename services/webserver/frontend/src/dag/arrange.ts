@@ -2,7 +2,7 @@
 
 import ELK, { type ELK as Elk } from "elkjs/lib/elk-api.js";
 import workerUrl from "elkjs/lib/elk-worker.min.js?url";
-import { boxesOf, elkInput, type Box, type Direction, type ElkBox, type SeenGraph } from "../lib/graph-layout";
+import { boxesOf, elkInput, neededRoutes, routesOf, type Arrangement, type Direction, type ElkBox, type ElkRoutes, type SeenGraph } from "../lib/graph-layout";
 import { quickLayout } from "../lib/quick-layout";
 
 /** Up to here elk answers within about a second. */
@@ -10,9 +10,10 @@ const ELK_NODES = 150;
 
 let elk: Elk | undefined;
 
-export async function arrange(graph: SeenGraph, direction: Direction): Promise<Map<string, Box>> {
+export async function arrange(graph: SeenGraph, direction: Direction): Promise<Arrangement> {
   if (graph.nodes.length > ELK_NODES) return quickLayout(graph, direction);
   elk ??= new ELK({ workerUrl });
   const arranged: unknown = await elk.layout(elkInput(graph, direction));
-  return boxesOf(arranged as ElkBox);
+  const found = { boxes: boxesOf(arranged as ElkBox), routes: routesOf(arranged as ElkRoutes) };
+  return { boxes: found.boxes, routes: neededRoutes(graph, found, direction) };
 }

@@ -1,12 +1,12 @@
 // The graph: tasks and groups as boxes with the states of the chosen run, arranged by elk.
 
-import { Background, Handle, MiniMap, Position, ReactFlow, ReactFlowProvider, useReactFlow, type Edge, type Node, type NodeProps } from "@xyflow/react";
+import { Background, BaseEdge, Handle, MiniMap, Position, ReactFlow, ReactFlowProvider, getBezierPath, useReactFlow, type Edge, type EdgeProps, type Node, type NodeProps } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { useGrid, useStructure } from "../api/queries";
 import { useT } from "../i18n";
 import { useClosedGroups } from "../lib/closed-groups";
-import { seenGraph, shapeOf, type Box, type Direction, type SeenGraph, type SeenNode } from "../lib/graph-layout";
+import { seenGraph, shapeOf, smoothPath, type Arrangement, type Box, type Direction, type Point, type SeenGraph, type SeenNode } from "../lib/graph-layout";
 import { quickLayout } from "../lib/quick-layout";
 import { readSetting, writeSetting } from "../lib/settings";
 import { groupState, taskState, type TaskState } from "../lib/states";
@@ -30,10 +30,11 @@ interface BoxData extends Record<string, unknown> {
 
 type BoxNode = Node<BoxData>;
 
-interface Arranged {
+interface Arranged extends Arrangement {
   shape: string;
-  boxes: Map<string, Box>;
 }
+
+type RoutedEdge = Edge<{ route: Point[] | undefined }>;
 
 /** How long one looks at an empty canvas before the plain arrangement is shown. */
 const PATIENCE_MS = 800;
@@ -104,6 +105,7 @@ function GraphView({ dagId }: { dagId: string }) {
           <Canvas
             graph={arranged.done.graph}
             boxes={arranged.done.boxes}
+            routes={arranged.done.routes}
             direction={arranged.done.direction}
             shape={arranged.done.shape}
             tis={run?.tis ?? null}
@@ -133,15 +135,15 @@ function useArranged(graph: SeenGraph | null, direction: Direction) {
   useEffect(() => {
     if (!graph) return undefined;
     let current = true;
-    const show = (boxes: Map<string, Box>, isPlain: boolean) => {
-      if (current) setDone((now) => (isPlain && now ? now : { shape: isPlain ? `plain ${shape}` : shape, boxes, graph, direction }));
+    const show = (arrangement: Arrangement, isPlain: boolean) => {
+      if (current) setDone((now) => (isPlain && now ? now : { shape: isPlain ? `plain ${shape}` : shape, ...arrangement, graph, direction }));
     };
     const timer = setTimeout(() => show(quickLayout(graph, direction), true), PATIENCE_MS);
     arrange(graph, direction)
-      .then((boxes) => {
+      .then((arrangement) => {
         clearTimeout(timer);
         if (current) setError(null);
-        show(boxes, false);
+        show(arrangement, false);
       })
       .catch((problem: unknown) => {
         if (current) setError(problem);
@@ -158,6 +160,7 @@ function useArranged(graph: SeenGraph | null, direction: Direction) {
 interface CanvasProps {
   graph: SeenGraph;
   boxes: Map<string, Box>;
+  routes: Map<string, Point[]>;
   direction: Direction;
   shape: string;
   tis: Record<string, { state: string | null }> | null;
@@ -173,8 +176,9 @@ function startOf(graph: SeenGraph) {
 }
 
 const NODE_TYPES = { task: memo(TaskNode), box: memo(GroupNode) };
+const EDGE_TYPES = { routed: memo(RoutedPath) };
 
-function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelect, onToggle }: CanvasProps) {
+function Canvas({ graph, boxes, routes, direction, shape, tis, selected, search, onSelect, onToggle }: CanvasProps) {
   const flow = useReactFlow();
   const t = useT();
   const fitted = useRef("");
@@ -211,19 +215,20 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
       }),
     [graph, boxes, direction, tis, selected, search],
   );
-  const edges = useMemo<Edge[]>(
+  const edges = useMemo<RoutedEdge[]>(
     () =>
       graph.edges.map((edge) => ({
         id: edge.id,
         source: edge.source,
         target: edge.target,
-        type: "default",
+        type: "routed",
+        data: { route: routes.get(edge.id) },
         focusable: false,
         zIndex: 1,
         ...(edge.label ? { label: edge.label } : {}),
         className: tis && taskState(tis[edge.source]?.state) === "success" ? "walked" : "",
       })),
-    [graph, tis],
+    [graph, routes, tis],
   );
 
   useEffect(() => {
@@ -252,6 +257,7 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
       nodes={nodes}
       edges={edges}
       nodeTypes={NODE_TYPES}
+      edgeTypes={EDGE_TYPES}
       fitView
       fitViewOptions={startOf(graph)}
       minZoom={0.05}
@@ -268,6 +274,14 @@ function Canvas({ graph, boxes, direction, shape, tis, selected, search, onSelec
       {graph.nodes.length > MANY ? <MiniMap pannable zoomable nodeColor={(node) => `var(--s-${(node.data as BoxData).state ?? "none"})`} maskColor="rgb(128 128 128 / 18%)" /> : null}
     </ReactFlow>
   );
+}
+
+/** An edge along the way that elk found for it, or a plain curve where nothing is in between. */
+function RoutedPath({ id, data, label, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition }: EdgeProps<RoutedEdge>) {
+  const [curve, curveX, curveY] = getBezierPath({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition });
+  const route = data?.route;
+  const middle = route?.[Math.floor(route.length / 2)];
+  return <BaseEdge id={id} path={route ? smoothPath(route) : curve} label={label} labelX={middle?.x ?? curveX} labelY={middle?.y ?? curveY} />;
 }
 
 function TaskNode({ data }: NodeProps<BoxNode>) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Structure } from "../api/types";
-import { boxesOf, elkInput, seenGraph } from "./graph-layout";
+import { boxesOf, elkInput, neededRoutes, routesOf, seenGraph, smoothPath } from "./graph-layout";
 
 const STRUCTURE: Structure = {
   nodes: [
@@ -47,5 +47,27 @@ describe("the graph that is seen", () => {
     const boxes = boxesOf({ id: "root", children: [{ id: "etl", x: 5, y: 6, width: 7, height: 8, children: [{ id: "etl.a", x: 1, y: 2 }] }] });
     expect(boxes.get("etl")).toEqual({ x: 5, y: 6, width: 7, height: 8 });
     expect(boxes.get("etl.a")).toMatchObject({ x: 1, y: 2 });
+  });
+  it("keeps the way of an edge only where it bends", () => {
+    const startPoint = { x: 0, y: 0 };
+    const endPoint = { x: 9, y: 9 };
+    const routes = routesOf({ edges: [{ id: "plain", sections: [{ startPoint, endPoint }] }, { id: "bent", sections: [{ startPoint, endPoint, bendPoints: [{ x: 5, y: 0 }] }] }, { id: "none" }] });
+    expect([...routes.keys()]).toEqual(["bent"]);
+    expect(routes.get("bent")).toHaveLength(3);
+  });
+  it("sends only those edges around that would run behind a box", () => {
+    const graph = seenGraph(
+      { nodes: [{ id: "a" }, { id: "b" }, { id: "c" }], groups: [], edges: [{ source: "a", target: "b" }, { source: "a", target: "c" }] },
+      new Set(),
+    );
+    const boxes = new Map([["a", 0], ["b", 200], ["c", 400]].map(([id, x]) => [id as string, { x: x as number, y: 0, width: 100, height: 40 }]));
+    const way = [{ x: 100, y: 20 }, { x: 250, y: 80 }, { x: 400, y: 20 }];
+    const routes = new Map([["a→b", way], ["a→c", way]]);
+    expect([...neededRoutes(graph, { boxes, routes }, "RIGHT").keys()]).toEqual(["a→c"]);
+  });
+  it("draws a way from its first point to its last, around each bend", () => {
+    expect(smoothPath([{ x: 0, y: 0 }, { x: 10, y: 0 }])).toBe("M 0,0 L 10,0");
+    expect(smoothPath([{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 20, y: 10 }, { x: 30, y: 10 }])).toBe("M 0,0 Q 10,0 15,5 Q 20,10 30,10");
+    expect(smoothPath([])).toBe("");
   });
 });

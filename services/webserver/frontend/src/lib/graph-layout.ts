@@ -92,6 +92,17 @@ export interface Box {
   height: number;
 }
 
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** Where everything stands: boxes by node, and the way of each edge that must go around something. */
+export interface Arrangement {
+  boxes: Map<string, Box>;
+  routes: Map<string, Point[]>;
+}
+
 export interface ElkBox {
   id: string;
   x?: number;
@@ -140,9 +151,11 @@ export function elkInput(graph: SeenGraph, direction: Direction): ElkInput {
       "elk.hierarchyHandling": "INCLUDE_CHILDREN",
       "elk.layered.nodePlacement.bk.fixedAlignment": "BALANCED",
       "elk.layered.considerModelOrder.strategy": "PREFER_NODES",
-      // The edges are drawn as curves anyway; right-angled ones would only be given room for nothing.
+      // Edges are drawn as curves along the polyline; right angles would need more room.
       "elk.edgeRouting": "POLYLINE",
       "elk.layered.edgeRouting.polyline.slopedEdgeZoneWidth": "0",
+      // Points of edges count from the corner of the whole, wherever the edge runs.
+      "elk.json.edgeCoords": "ROOT",
       "elk.spacing.nodeNode": "18",
       "elk.layered.spacing.nodeNodeBetweenLayers": "54",
       "elk.layered.spacing.edgeNodeBetweenLayers": "10",
@@ -156,6 +169,84 @@ export function elkInput(graph: SeenGraph, direction: Direction): ElkInput {
     })),
   };
 }
+
+export interface ElkRoutes {
+  edges?: { id: string; sections?: { startPoint: Point; endPoint: Point; bendPoints?: Point[] }[] }[];
+}
+
+/** The ways with a bend that elk found; an edge without one is drawn as a plain curve. */
+export function routesOf(result: ElkRoutes): Map<string, Point[]> {
+  const routes = new Map<string, Point[]>();
+  for (const edge of result.edges ?? []) {
+    const points = (edge.sections ?? []).flatMap((section) => [section.startPoint, ...(section.bendPoints ?? []), section.endPoint]);
+    if (points.length > 2) routes.set(edge.id, points);
+  }
+  return routes;
+}
+
+/**
+ * Keep the routes of those edges whose plain curve would run behind another box. Between two
+ * neighbouring layers a plain curve is easier to follow than elk's detours.
+ */
+export function neededRoutes(graph: SeenGraph, { boxes, routes }: Arrangement, direction: Direction): Map<string, Point[]> {
+  const parents = new Map(graph.nodes.map((node) => [node.id, node.parent]));
+  const absolute = (id: string): Box => {
+    const box = { ...(boxes.get(id) ?? { x: 0, y: 0, width: 0, height: 0 }) };
+    for (let at = parents.get(id) ?? null; at !== null; at = parents.get(at) ?? null) {
+      box.x += boxes.get(at)?.x ?? 0;
+      box.y += boxes.get(at)?.y ?? 0;
+    }
+    return box;
+  };
+  const leaves = graph.nodes.filter((node) => !(node.kind === "group" && node.open)).map((node) => [node.id, absolute(node.id)] as const);
+  const isRight = direction === "RIGHT";
+  const isHidden = (source: string, target: string): boolean => {
+    const from = absolute(source);
+    const to = absolute(target);
+    const start = isRight ? { x: from.x + from.width, y: from.y + from.height / 2 } : { x: from.x + from.width / 2, y: from.y + from.height };
+    const end = isRight ? { x: to.x, y: to.y + to.height / 2 } : { x: to.x + to.width / 2, y: to.y };
+    return curvePoints(start, end, isRight).some((point) =>
+      leaves.some(([id, box]) => id !== source && id !== target && contains(box, point)),
+    );
+  };
+  const kept = graph.edges.filter((edge) => routes.has(edge.id) && isHidden(edge.source, edge.target));
+  return new Map(kept.map((edge) => [edge.id, routes.get(edge.id) as Point[]]));
+}
+
+const SAMPLES = 24;
+const MARGIN = 4;
+
+/** Points of the curve that React Flow draws: it leaves and arrives along the direction. */
+function curvePoints(start: Point, end: Point, isRight: boolean): Point[] {
+  const middle = isRight ? (start.x + end.x) / 2 : (start.y + end.y) / 2;
+  const first = isRight ? { x: middle, y: start.y } : { x: start.x, y: middle };
+  const second = isRight ? { x: middle, y: end.y } : { x: end.x, y: middle };
+  return Array.from({ length: SAMPLES - 1 }, (_, index) => {
+    const t = (index + 1) / SAMPLES;
+    const mix = (a: number, b: number, c: number, d: number): number =>
+      (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t ** 2 * c + t ** 3 * d;
+    return { x: mix(start.x, first.x, second.x, end.x), y: mix(start.y, first.y, second.y, end.y) };
+  });
+}
+
+const contains = (box: Box, point: Point): boolean =>
+  point.x > box.x - MARGIN && point.x < box.x + box.width + MARGIN && point.y > box.y - MARGIN && point.y < box.y + box.height + MARGIN;
+
+/** An SVG path that follows the points without corners. */
+export function smoothPath(points: readonly Point[]): string {
+  const [first, ...rest] = points;
+  if (!first || rest.length === 0) return "";
+  const at = (point: Point): string => `${round(point.x)},${round(point.y)}`;
+  const last = rest.pop() as Point;
+  const bends = rest.map((bend, index) => {
+    const next = rest[index + 1];
+    // Each bend pulls the curve; between two bends it passes the middle.
+    return ` Q ${at(bend)} ${at(next ? { x: (bend.x + next.x) / 2, y: (bend.y + next.y) / 2 } : last)}`;
+  });
+  return bends.length > 0 ? `M ${at(first)}${bends.join("")}` : `M ${at(first)} L ${at(last)}`;
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10;
 
 /** The boxes that elk found, by node; places are relative to the box around, as React Flow wants them. */
 export function boxesOf(result: ElkBox): Map<string, Box> {

@@ -4,7 +4,7 @@
 // Each group is arranged by itself, innermost first, and is then one box in the graph around it.
 // Inside, boxes stand in layers by their longest path, and in a layer near what they come from.
 
-import { nodeWidth, type Box, type Direction, type SeenGraph, type SeenNode } from "./graph-layout";
+import { nodeWidth, type Arrangement, type Box, type Direction, type SeenGraph, type SeenNode } from "./graph-layout";
 
 const NODE_HEIGHT = 46;
 const GAP = 18;
@@ -18,7 +18,7 @@ interface Size {
   height: number;
 }
 
-export function quickLayout(graph: SeenGraph, direction: Direction): Map<string, Box> {
+export function quickLayout(graph: SeenGraph, direction: Direction): Arrangement {
   const boxes = new Map<string, Box>();
   const children = new Map<string | null, SeenNode[]>();
   const parents = new Map<string, string | null>();
@@ -46,7 +46,7 @@ export function quickLayout(graph: SeenGraph, direction: Direction): Map<string,
     return { width: inside.width + 2 * PADDING.side, height: inside.height + PADDING.top + PADDING.side };
   };
   arrangeLevel(null);
-  return boxes;
+  return { boxes, routes: new Map() };
 }
 
 /** Each edge at the level where its two ends stand in different boxes; by the box around that level. */
