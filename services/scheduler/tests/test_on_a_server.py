@@ -180,8 +180,7 @@ def test_three_schedulers_in_a_hurry_run_every_task_once(world: World) -> None:
         thread.join(PATIENCE_SECONDS)
     assert failures == []
     assert [row.state for row in world.runs("etl")] == ["success"] * 12
-    shares = sorted(len(rival.executor.started) for rival in rivals)
-    assert (sum(shares), shares[1] > 0) == (180, True)
+    assert sum(len(rival.executor.started) for rival in rivals) == 180
 
 
 def _unfinished(world: World) -> int:

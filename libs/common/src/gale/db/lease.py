@@ -128,17 +128,15 @@ def adopt_runs(connection: Connection, job_id: str, now: datetime, limit: int) -
     dead_owner = run.c.owner_job_id.in_(select(t.job.c.id).where(t.job.c.state.in_(["failed", "success"])))
     free = or_(run.c.owner_job_id.is_(None), run.c.lease_until < now, dead_owner)
     runs_already = run.c.state == RunState.RUNNING.value
-    may_start = (~t.dag.c.is_paused, t.dag.c.is_active)
+    # Not a join: that would lock the DAG's row too, and so hide all its runs from other schedulers.
+    may_start = run.c.dag_id.in_(select(t.dag.c.dag_id).where(~t.dag.c.is_paused, t.dag.c.is_active))
     query = (
         select(run.c.id)
-        .join(t.dag, t.dag.c.dag_id == run.c.dag_id)
-        .where(run.c.state.in_(_ACTIVE), run.c.run_after <= now, free, or_(runs_already, and_(*may_start)))
+        .where(run.c.state.in_(_ACTIVE), run.c.run_after <= now, free, or_(runs_already, may_start))
         .order_by(run.c.run_after, run.c.id)
         .limit(limit)
-        .with_for_update(skip_locked=True, of=run)
+        .with_for_update(skip_locked=True)
     )
-    if connection.dialect.name == "mysql" and getattr(connection.dialect, "is_mariadb", False):
-        query = query.with_for_update(skip_locked=True)  # MariaDB has no FOR UPDATE OF
     ids = list(connection.execute(query).scalars())
     if ids:
         connection.execute(update(run).where(run.c.id.in_(ids)).values(owner_job_id=job_id, lease_until=lease_end(now)))
