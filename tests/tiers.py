@@ -85,10 +85,17 @@ def _mysql() -> Iterator[Extra]:
 TIERS = (
     Tier(
         "unit",
-        "pure code, SQLite, single processes",
-        "not (slow or integration or browser or mysql)",
+        "pure code and single parts",
+        "not (architecture or services or slow or integration or browser or mysql)",
         parallel=True,
         budget=60,
+    ),
+    Tier("architecture", "budgets, layers, documents", "architecture"),
+    Tier(
+        "services",
+        "scheduler and webserver as a whole, on SQLite",
+        "services and not (slow or integration or browser or mysql)",
+        parallel=True,
     ),
     Tier("slow", "property tests with many examples", "slow and not (integration or browser or mysql)", parallel=True),
     Tier("integration", "real processes", "integration and not (browser or mysql)"),
