@@ -37,6 +37,8 @@ class Placed:
     node: ast.AST
     place: str
     is_method: bool
+    #: Inside another function.
+    is_nested: bool = False
 
 
 def _module(path: Path, base: Path) -> Module:
@@ -60,19 +62,27 @@ def tests() -> tuple[Module, ...]:
     return tuple(_module(path, ROOT) for folder in folders for path in sorted(folder.rglob("*.py")))
 
 
-def definitions(module: Module) -> Iterator[Placed]:
-    """Give every function and class of a module, nested ones too."""
-    yield from _inside(module.tree, module.place, ":", in_class=False)
+def definitions(module: Module) -> tuple[Placed, ...]:
+    """Return every function and class of a module, nested ones too."""
+    if module.place not in _definitions:
+        _definitions[module.place] = tuple(_inside(module.tree, module.place, ":"))
+    return _definitions[module.place]
 
 
-def _inside(node: ast.AST, place: str, separator: str, *, in_class: bool) -> Iterator[Placed]:
+_definitions: dict[str, tuple[Placed, ...]] = {}
+
+
+def _inside(
+    node: ast.AST, place: str, separator: str, *, in_class: bool = False, nested: bool = False
+) -> Iterator[Placed]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Function | ast.ClassDef):
             here = f"{place}{separator}{child.name}"
-            yield Placed(child, here, in_class)
-            yield from _inside(child, here, ".", in_class=isinstance(child, ast.ClassDef))
+            yield Placed(child, here, in_class, nested)
+            is_class = isinstance(child, ast.ClassDef)
+            yield from _inside(child, here, ".", in_class=is_class, nested=nested or not is_class)
         else:
-            yield from _inside(child, place, separator, in_class=in_class)
+            yield from _inside(child, place, separator, in_class=in_class, nested=nested)
 
 
 def functions(module: Module) -> Iterator[Placed]:
@@ -100,7 +110,8 @@ def dotted(node: ast.AST) -> str:
 
 def imports_in_functions(module: Module) -> Iterator[tuple[str, ast.stmt]]:
     """Give every import statement that stands inside a function, with its place."""
-    for placed in functions(module):
+    outer = (placed for placed in functions(module) if not placed.is_nested)
+    for placed in outer:
         for node in ast.walk(placed.node):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield f"{placed.place}, line {node.lineno}", node
