@@ -1,5 +1,6 @@
 """Wires the scheduler: settings, database, clock, zygote, executor, loop. Nothing else."""
 
+import gc
 import selectors
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -57,6 +58,9 @@ def _work(settings: Settings, num_runs: int | None) -> str:
         edges = _Edges(settings=settings, engine=engine, clock=clock, selector=selector, zygote=zygote)
         loop, events = _loop(edges, num_runs)
         on_stop_signals(loop.stop)
+        # What is loaded by now lives as long as the process: nobody need look for garbage in it again.
+        gc.collect()
+        gc.freeze()
         events.start()
         try:
             return loop.run()
