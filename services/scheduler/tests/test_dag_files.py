@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from scheduler_world import World, dag, daily, task
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gale.db import tables as t
+from gale.db.engine import writing
+from gale.errors import NotFound
 
 
 def _errors(world: World) -> dict[str, str]:
@@ -90,6 +93,29 @@ def test_a_broken_file_changes_no_other_dag(world: World) -> None:
     world.step()
     assert world.running() == [("r1", "a")]
     assert list(_errors(world)) == ["bad.py"]
+
+
+def test_a_version_that_cannot_be_read_holds_up_its_own_dag_only(world: World) -> None:
+    """After an upgrade a stored version may say what this program does not know."""
+    world.start()
+    world.add(dag("old", "a"), dag("good", "a"))
+    world.trigger("old")
+    world.trigger("good")
+    with writing(world.engine) as connection:
+        mine = t.dag_version.c.dag_id == "old"
+        connection.execute(update(t.dag_version).where(mine).values(data='{"dag_id": 7}', digest="of another Gale"))
+    with pytest.raises(NotFound, match="read the DAG's file again"):
+        world.trigger("old", "r2")
+    for scheduler in world.living() * 3:
+        scheduler.turn()
+        world.clock.advance(0.2)
+    assert world.running() == [("r1", "a")]
+    world.clock.advance(31)
+    world.scan()
+    for scheduler in world.living() * 8:
+        scheduler.turn()
+        world.clock.advance(9)
+    assert [world.states(name) for name in ("old", "good")] == [{"a": "running"}] * 2
 
 
 def test_the_same_dag_id_in_two_files_is_refused_for_the_second(world: World) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from scheduler_world import DAY, World, dag, daily, task
+from scheduler_world import DAY, World, dag, daily, day, task
 
 from gale.core.attempt import Outcome
 from gale.core.transitions import MAX_INFRA_LOSSES
@@ -197,6 +197,19 @@ def test_depends_on_past_lets_one_run_go_after_the_other(world: World) -> None:
         assert world.running() == [(run_id, "load")]
         world.end("load")
     assert [row.state for row in world.runs("etl")] == ["success"] * 3
+
+
+def test_a_task_sees_which_run_before_it_has_succeeded_by_now(world: World) -> None:
+    """All three runs were created at once, when none had succeeded."""
+    world.start()
+    world.add(daily("etl", task("load", depends_on_past=True), first=7))
+    world.step()
+    seen = []
+    for _ in range(3):
+        world.advance(2)
+        seen.append(world.order("load").run.prev_success_interval_start)
+        world.end("load")
+    assert seen == [None, None, day(7)]
 
 
 def test_depends_on_past_waits_for_a_failed_task_until_it_is_put_right(world: World) -> None:

@@ -151,15 +151,20 @@ def test_one_that_was_declared_dead_ends_and_writes_nothing_when_it_comes_back(w
     world.clock.advance(40)
     world.step()
     ours = second.executor.order_of("a").token
+    second.alive = False
+    world.trigger("etl", "r2")
     first.executor.end(first.executor.order_of("a"), xcoms={"return_value": '"too late"'})
     first.alive = True
     world.step()
     assert not first.alive
     assert "dead" in first.loop._stop_reason
+    assert len(first.executor.started) == 1
+    second.alive = True
     assert world.ti("etl", "r1", "a").token == ours
     assert world.rows(select(t.xcom)) == []
+    world.step()
     world.end_all()
-    assert world.run("etl").state == "success"
+    assert [row.state for row in world.runs("etl")] == ["success", "success"]
 
 
 def test_one_that_is_back_before_it_was_declared_dead_leaves_its_lost_runs_alone(world: World) -> None:

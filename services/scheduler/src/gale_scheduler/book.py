@@ -28,7 +28,7 @@ from gale.core.run_machine import RunMachine
 from gale.core.slots import Candidate, SlotLedger
 from gale.core.states import ACTIVE_RUN, OCCUPYING, TaskState
 from gale.db.read import scheduling as ask
-from gale.errors import GaleError, IllegalTransition
+from gale.errors import GaleError, IllegalTransition, NotFound
 from gale_scheduler.owned_run import EPOCH, OwnedRun, add_missing_tasks, candidate_of
 from gale_scheduler.past_watch import PastWatch
 
@@ -78,7 +78,10 @@ class RunBook:
         version = row.newest_version or row.version_id
         known = ask.version_data(connection, version) if version else None
         if known is None:
-            return []
+            raise NotFound(
+                f"The version {version} of {row.dag_id!r} is not there or cannot be read, so its run {row.run_id!r} "
+                "cannot go on. It goes on when the DAG's file has been read again."
+            )
         spec, digest = known
         weights = effective_weights(spec.tasks)
         add_missing_tasks(connection, row, spec, weights, writer)
@@ -106,7 +109,6 @@ class RunBook:
         previous, past = self._past.of(connection, row, spec)
         machine = RunMachine(ask.status_of(row), spec, tasks, past)
         owned = OwnedRun(row=row, machine=machine, spec=spec, source_digest=digest, weights=weights, previous=previous)
-        owned.last_success = ask.last_success_before(connection, row)
         self.runs[row.id] = owned
         for facts in tasks:
             self._run_of_ti[facts.ti] = row.id
@@ -119,6 +121,13 @@ class RunBook:
         if previous is not None and not all(past.values()):
             self._past.watch(previous, row.id)
         return owned
+
+    def refresh_last_success(self, connection: Connection, owned: OwnedRun) -> None:
+        """Look, at most once a second, which run of the DAG before this one has succeeded: that changes meanwhile."""
+        now = self._clock.monotonic()
+        if owned.looked_at is None or now - owned.looked_at >= 1.0:
+            owned.looked_at = now
+            owned.last_success = ask.last_success_before(connection, owned.row)
 
     def drop(self, runs: Collection[str]) -> None:
         """Forget runs; their rows stay as they are."""
@@ -155,8 +164,11 @@ class RunBook:
 
         A run whose machine refuses the event is set aside: the others shall not suffer from its trouble.
         """
+        owned = self.runs.get(run)
+        if owned is None:  # set aside a moment ago
+            return []
         try:
-            return self._handle(self.runs[run], event, now)
+            return self._handle(owned, event, now)
         except IllegalTransition as error:
             self.set_aside(run, error)
             return []

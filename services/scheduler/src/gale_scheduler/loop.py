@@ -115,7 +115,8 @@ class SchedulerLoop:
             p.executor.tick()
             if p.clock.monotonic() >= self._resume_at:
                 self._chores()
-                self._round()
+                if not self._stop_reason:  # or it would start what must be stopped at once
+                    self._round()
         except StoreError as error:
             log.error(telemetry.DATABASE_ERROR, error=str(error), next="waits, then goes on from the rows")  # noqa: TRY400
             self._resume_at = p.clock.monotonic() + SWEEP_SECONDS

@@ -30,7 +30,9 @@ class OwnedRun:
     weights: dict[str, int]
     #: The DAG's run before this one, where a task waits for its past.
     previous: str | None = None
+    #: The last run before this one that succeeded, for templates; and when (monotonic) it was looked for.
     last_success: Any = None
+    looked_at: float | None = None
     tis: set[str] = field(default_factory=set)
 
 

@@ -78,10 +78,13 @@ class Relay:
             return
         started = e.Started(ti=ti, token=token, hostname=self._hostname, lease_until=lease_end(now), cause=cause)
         grants.commands += self._book.handle(run, started, now)
+        if run not in self._book.runs:  # its machine refused
+            return
         facts = owned.machine.facts(ti)
         again = before.start_date if before.start_date and not before.end_date else None
         if facts.try_number > 1 and again is None:
             clear_xcoms(connection, [_Keys(owned, facts.task_id, facts.map_index)])
+        self._book.refresh_last_success(connection, owned)
         file = self._files.file_for(connection, owned.row.fileloc, owned.source_digest)
         grants.orders.append(order_for(owned, facts, file=file, first_try_at=again))
 

@@ -114,7 +114,13 @@ def _spec_of(connection: Connection, dag_id: str) -> DagSpec:
             f"There is no DAG {dag_id!r}. See `gale dags list`, and `gale dags list-import-errors` "
             "if its file has just been changed."
         )
-    return msgspec.json.decode(data, type=DagSpec)
+    try:
+        return msgspec.json.decode(data, type=DagSpec)
+    except msgspec.DecodeError as error:
+        raise NotFound(
+            f"The stored version of DAG {dag_id!r} cannot be read ({error}). It is of another Gale's making; "
+            "wait until the scheduler has read the DAG's file again."
+        ) from None
 
 
 def _check_conf(spec: DagSpec, conf: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ The numbers are those of the list of invariants that Gale promises to keep.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -85,17 +86,22 @@ def _read(connection: Connection) -> _Rows:
     run_histories: dict[str, list[Any]] = {}
     for event in connection.execute(select(t.run_event).order_by(t.run_event.c.id)):
         run_histories.setdefault(event.run, []).append(event)
-    versions = select(t.dag.c.dag_id, t.dag_version.c.data).join(
-        t.dag_version, t.dag.c.version_id == t.dag_version.c.id
-    )
+    current = select(t.dag.c.dag_id, t.dag_version.c.data).join(t.dag_version, t.dag.c.version_id == t.dag_version.c.id)
     return _Rows(
         tasks={row.id: row for row in connection.execute(select(t.task_instance))},
         runs={row.id: row for row in connection.execute(select(t.dag_run))},
         histories=histories,
         run_histories=run_histories,
-        specs={row.dag_id: msgspec.json.decode(row.data, type=DagSpec) for row in connection.execute(versions)},
+        specs=dict(_specs(connection.execute(current).all())),
         pools={row.pool: row.slots for row in connection.execute(select(t.slot_pool))},
     )
+
+
+def _specs(rows: Iterable[Any]) -> Iterator[tuple[str, DagSpec]]:
+    """Yield dag id and definition. Of a version that cannot be read nothing can be checked."""
+    for row in rows:
+        with suppress(msgspec.DecodeError):
+            yield row.dag_id, msgspec.json.decode(row.data, type=DagSpec)
 
 
 # --- the history ---------------------------------------------------------------------------------

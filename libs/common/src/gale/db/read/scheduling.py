@@ -91,10 +91,13 @@ def facts_of(row: Any) -> TaskFacts:
 
 
 def version_data(connection: Connection, version_id: str) -> tuple[DagSpec, str] | None:
-    """Return a version of a DAG and the digest of its file's text."""
+    """Return a version of a DAG and the digest of its file's text; None if it is not there or cannot be read."""
     query = select(t.dag_version.c.data, t.dag_version.c.source_digest).where(t.dag_version.c.id == version_id)
     row = connection.execute(query).first()
-    return None if row is None else (msgspec.json.decode(row.data, type=DagSpec), row.source_digest)
+    try:
+        return None if row is None else (msgspec.json.decode(row.data, type=DagSpec), row.source_digest)
+    except msgspec.DecodeError:
+        return None  # of another Gale's making; reading the file again makes a new one
 
 
 def previous_run(connection: Connection, run: Any, *, scheduled_only: bool) -> str | None:
