@@ -138,7 +138,9 @@ BROKEN = {
     "latin.py": "from gale import DAG\nname = '\udce4'\nraise KeyError(name)\n",
     "nul.py": "from gale import DAG\nDAG('zero\\0byte')\n",
     "strange_ids.py": "from gale import DAG\nDAG('x' * 1000)\nDAG('../../etc/passwd')\nDAG('schl\\u00fcssel')\n",
-    "surrogate_doc.py": "from gale import DAG\ndag = DAG('doc', schedule=None, doc_md='\\udcff', description='\\udcff')\n",
+    "surrogate_doc.py": (
+        "from gale import DAG\ndag = DAG('doc', schedule=None, doc_md='\\udcff', description='\\udcff')\n"
+    ),
     "exits.py": "from gale import DAG\nimport os\nos._exit(3)\n",
     "segfault.py": "from gale import DAG\nimport ctypes\nctypes.string_at(0)\n",
     "loops.py": "from gale import DAG\nwhile True: pass\n",

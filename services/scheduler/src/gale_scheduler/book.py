@@ -122,13 +122,6 @@ class RunBook:
             self._past.watch(previous, row.id)
         return owned
 
-    def refresh_last_success(self, connection: Connection, owned: OwnedRun) -> None:
-        """Look, at most once a second, which run of the DAG before this one has succeeded: that changes meanwhile."""
-        now = self._clock.monotonic()
-        if owned.looked_at is None or now - owned.looked_at >= 1.0:
-            owned.looked_at = now
-            owned.last_success = ask.last_success_before(connection, owned.row)
-
     def drop(self, runs: Collection[str]) -> None:
         """Forget runs; their rows stay as they are."""
         for run in runs:

@@ -32,8 +32,15 @@ class OwnedRun:
     previous: str | None = None
     #: The last run before this one that succeeded, for templates; and when (monotonic) it was looked for.
     last_success: Any = None
-    looked_at: float | None = None
+    looked_at: datetime | None = None
     tis: set[str] = field(default_factory=set)
+
+
+def refresh_last_success(connection: Connection, owned: OwnedRun, now: datetime) -> None:
+    """Look, at most once a second, which run of the DAG before this one has succeeded: that changes meanwhile."""
+    if owned.looked_at is None or (now - owned.looked_at).total_seconds() >= 1.0:
+        owned.looked_at = now
+        owned.last_success = ask.last_success_before(connection, owned.row)
 
 
 def add_missing_tasks(connection: Connection, row: Any, spec: DagSpec, weights: dict[str, int], writer: Writer) -> None:

@@ -22,7 +22,7 @@ from gale.db.read import scheduling as ask
 from gale_scheduler.book import RunBook
 from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.orders import order_for
-from gale_scheduler.owned_run import OwnedRun
+from gale_scheduler.owned_run import OwnedRun, refresh_last_success
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Relay:
         again = before.start_date if before.start_date and not before.end_date else None
         if facts.try_number > 1 and again is None:
             clear_xcoms(connection, [_Keys(owned, facts.task_id, facts.map_index)])
-        self._book.refresh_last_success(connection, owned)
+        refresh_last_success(connection, owned, now)
         file = self._files.file_for(connection, owned.row.fileloc, owned.source_digest)
         grants.orders.append(order_for(owned, facts, file=file, first_try_at=again))
 
