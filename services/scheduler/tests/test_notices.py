@@ -268,6 +268,22 @@ def test_callbacks_of_tasks_and_of_the_run_are_called_once_each(world: World) ->
     assert _all_told(world)
 
 
+def test_a_run_that_is_cleared_and_fails_again_calls_again(world: World) -> None:
+    world.start()
+    world.add(dag("etl", "a", callbacks=(CallbackKind.FAILURE, CallbackKind.SUCCESS)))
+    world.trigger("etl")
+    for outcome in (Outcome.FAILED, Outcome.FAILED, Outcome.SUCCESS):
+        world.step()
+        world.end("a", outcome)
+        world.end_all()
+        world.clear("etl", "r1", "a")
+    assert [kind for _, kind, _ in _callbacks(world)] == [
+        "on_failure_callback",
+        "on_failure_callback",
+        "on_success_callback",
+    ]
+
+
 def test_a_callback_that_takes_minutes_is_called_once_even_beside_another_scheduler(world: World) -> None:
     world.start()
     world.start()

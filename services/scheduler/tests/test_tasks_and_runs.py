@@ -7,6 +7,7 @@ from scheduler_world import DAY, World, dag, daily, day, task
 
 from gale.core.attempt import Outcome
 from gale.core.transitions import MAX_INFRA_LOSSES
+from gale.db import requests
 
 
 def test_tasks_run_one_after_the_other_and_end_the_run(world: World) -> None:
@@ -223,6 +224,20 @@ def test_depends_on_past_waits_for_a_failed_task_until_it_is_put_right(world: Wo
     world.mark("etl", first, "success", "load")
     world.step()
     assert world.running() == [(second, "load")]
+
+
+def test_a_run_goes_on_when_the_run_that_it_waited_for_is_deleted(world: World) -> None:
+    world.start()
+    world.add(daily("etl", task("load", depends_on_past=True), first=7))
+    world.step()
+    first, second, third = world.runs("etl")
+    world.end("load", Outcome.FAILED)
+    world.ask(requests.request_delete_run, second.id)
+    world.step(12)
+    assert (world.running(), world.states("etl", third.run_id)) == ([], {"load": "none"})
+    world.mark("etl", first.run_id, "success", "load")
+    world.step()
+    assert world.running() == [(third.run_id, "load")]
 
 
 def test_wait_for_downstream_waits_for_the_tasks_behind_it_in_the_run_before(world: World) -> None:

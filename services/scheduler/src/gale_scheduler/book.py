@@ -194,9 +194,12 @@ class RunBook:
         elif before in OCCUPYING and after not in OCCUPYING:
             self.ledger.release(move.after.ti)
 
-    def sweep_past(self, connection: Connection, now: datetime) -> list[Command]:
+    def sweep_past(self, connection: Connection, writer: Writer) -> list[Command]:
         """Look again at previous runs that this scheduler does not own."""
-        return self._past.sweep(connection, now)
+        commands, orphans = self._past.sweep(connection, writer.now)
+        if orphans:
+            commands += self.load(connection, ask.runs_with_ids(connection, orphans), writer)
+        return commands
 
     def due(self, now: datetime) -> list[Command]:
         """Wake the machines whose time has come; return what they want done."""

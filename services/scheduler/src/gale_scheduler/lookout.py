@@ -67,7 +67,7 @@ class Lookout:
             self.must_check_claims = False
             seen.commands += self._give_up_unstarted(connection, alive, writer.now)
         seen.commands += p.rescuer.rescue(connection, alive, writer)
-        seen.commands += p.book.sweep_past(connection, writer.now)
+        seen.commands += p.book.sweep_past(connection, writer)
         seen.commands += self._start_queued(connection, writer.now)
         p.notices.look(connection, writer.now)
         return seen

@@ -80,13 +80,20 @@ class PastWatch:
                 commands += self._tell(later, e.PastMet(ti=facts.ti, cause=cause), now)
         return commands
 
-    def sweep(self, connection: Connection, now: datetime) -> list[Command]:
-        """Look again at previous runs that this scheduler does not own."""
+    def sweep(self, connection: Connection, now: datetime) -> tuple[list[Command], list[str]]:
+        """Look again at previous runs that this scheduler does not own.
+
+        Returns what follows, and the runs whose previous run has been deleted: another one is before them now.
+        """
         commands: list[Command] = []
+        orphans: list[str] = []
         for previous in [run for run in self._waiting if run not in self._runs]:
             states = ask.states_in_run(connection, previous)
+            if not states and not ask.run_exists(connection, previous):
+                orphans += sorted(self._waiting[previous])
+                continue
             for run in sorted(self._waiting[previous]):
                 later = self._runs.get(run)
                 if later is not None:
                     commands += self._release(later, states, now, f"past:{previous}")
-        return commands
+        return commands, orphans

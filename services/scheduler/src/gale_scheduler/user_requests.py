@@ -15,7 +15,7 @@ from gale.core import events as e
 from gale.core.commands import Command, StopAttempt
 from gale.core.ports import Applied, Writer
 from gale.core.selection import relatives
-from gale.core.states import FINISHED, RunState, TaskState
+from gale.core.states import CLAIMED, FINISHED, RunState, TaskState
 from gale.core.transitions import is_legal
 from gale.db import tables as t
 from gale.db.lease import take_run
@@ -62,6 +62,8 @@ class UserRequests:
         if missing is None:
             return []
         owned = self._book.runs.get(row.run)
+        if row.run in self._book.aside:  # it makes trouble; once it can be read, the request is done
+            return missing
         if owned is None:
             ask.finish_request(connection, row.id, outcome="The run is gone.", now=writer.now)
             return missing
@@ -75,7 +77,7 @@ class UserRequests:
             case "mark_run":
                 commands = self._mark_run(owned, RunState(payload["state"]), cause, writer)
             case "delete_run":
-                commands = self._delete_run(connection, owned, cause, writer)
+                commands = self._delete_run(connection, owned, cause)
             case _:
                 ask.finish_request(connection, row.id, outcome=f"Unknown kind {row.kind!r}.", now=writer.now)
                 return missing
@@ -133,12 +135,16 @@ class UserRequests:
             commands += self._book.handle(owned.row.id, e.RunMarked(state=state, cause=cause), writer.now)
         return commands
 
-    def _delete_run(self, connection: Connection, owned: OwnedRun, cause: str, writer: Writer) -> list[Command]:
-        commands = self._mark_run(owned, RunState.FAILED, cause, writer)
+    def _delete_run(self, connection: Connection, owned: OwnedRun, cause: str) -> list[Command]:
+        stops: list[Command] = [
+            StopAttempt(cause=cause, ti=facts.ti, token=facts.token, reason="Its run has been deleted")
+            for facts in owned.machine.task_facts()
+            if facts.state in CLAIMED and facts.token
+        ]
         run, dag_id, run_id = owned.row.id, owned.row.dag_id, owned.row.run_id
         self._book.drop([run])
         _delete_rows(connection, run, dag_id, run_id)
-        return [command for command in commands if isinstance(command, StopAttempt)]
+        return stops
 
     def _delete_dag(self, connection: Connection, row: Any, writer: Writer) -> list[Command]:
         runs = connection.execute(
@@ -150,7 +156,7 @@ class UserRequests:
             if owned is None and not take_run(connection, self._job_id, run.id, writer.now):
                 return commands  # a living scheduler still works on it: it will get to this request
             if owned is not None:
-                commands += self._delete_run(connection, owned, f"user:{row.requested_by}", writer)
+                commands += self._delete_run(connection, owned, f"user:{row.requested_by}")
             else:
                 _delete_rows(connection, run.id, row.dag_id, run.run_id)
         for table in (t.dag_version, t.dag_tag, t.dag_warning, t.sla_miss, t.dag):

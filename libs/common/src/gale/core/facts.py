@@ -49,3 +49,5 @@ class RunStatus:
     state: RunState = RunState.QUEUED
     start_date: datetime | None = None
     end_date: datetime | None = None
+    #: How often it was opened again after it had ended.
+    clear_number: int = 0

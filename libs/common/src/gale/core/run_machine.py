@@ -180,14 +180,17 @@ class RunMachine(RunGraph):
             case RunState.RUNNING:
                 after = replace(before, state=state, start_date=now, end_date=None)
             case RunState.QUEUED:
-                after = replace(before, state=state, start_date=None, end_date=None)
+                again = before.clear_number + 1
+                after = replace(before, state=state, start_date=None, end_date=None, clear_number=again)
             case _:
                 after = replace(before, state=state, end_date=now)
         self.status = after
         out.append(MoveRun(cause=event.cause, before=before, after=after, event=type(event).__name__))
         callback = {RunState.SUCCESS: CallbackKind.SUCCESS, RunState.FAILED: CallbackKind.FAILURE}.get(state)
         if callback in self.spec.callbacks and callback is not None:
-            out.append(Notify(cause=event.cause, kind="callback", event=callback.value, run=before.run, reason=reason))
+            # A run that is cleared may end again, and this is told again.
+            notice = Notify(cause=event.cause, kind="callback", event=callback.value, run=before.run, reason=reason)
+            out.append(replace(notice, try_number=after.clear_number))
 
     def _reopen(self, cause: str, now: datetime, out: list[Command]) -> None:
         if self.status.state in {RunState.SUCCESS, RunState.FAILED}:

@@ -227,11 +227,11 @@ def _run_values(after: RunStatus, now: datetime) -> dict[str, Any]:
         "state": after.state.value,
         "start_date": after.start_date,
         "end_date": after.end_date,
+        "clear_number": after.clear_number,
         "updated_at": now,
     }
     if after.state is RunState.QUEUED:
         values["queued_at"] = now
-        values["clear_number"] = t.dag_run.c.clear_number + 1
     return values
 
 

@@ -60,6 +60,7 @@ def status_of(row: Any) -> RunStatus:
         state=RunState(row.state),
         start_date=row.start_date,
         end_date=row.end_date,
+        clear_number=row.clear_number,
     )
 
 
@@ -108,6 +109,11 @@ def previous_run(connection: Connection, run: Any, *, scheduled_only: bool) -> s
     if scheduled_only:
         query = query.where(t.dag_run.c.run_type == "scheduled")
     return connection.execute(query.order_by(t.dag_run.c.logical_date.desc()).limit(1)).scalar_one_or_none()
+
+
+def run_exists(connection: Connection, run: str) -> bool:
+    """Tell whether a run has not been deleted."""
+    return connection.execute(select(t.dag_run.c.id).where(t.dag_run.c.id == run)).first() is not None
 
 
 def states_in_run(connection: Connection, run: str) -> dict[str, TaskState]:
