@@ -2,11 +2,13 @@
 
 import os
 import select
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,16 @@ class Home:
         statement = query(t.task_event.c.ti, t.task_event.c.try_number).where(t.task_event.c.to_state == "running")
         with reading(self.engine) as connection:
             return Counter((row.ti, row.try_number) for row in connection.execute(statement))
+
+    def is_writable(self) -> bool:
+        """Tell whether nobody holds the database's write lock for longer than a transaction takes."""
+        with closing(sqlite3.connect(self.folder / "gale.db", timeout=2, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.execute("ROLLBACK")
+            return True
 
     def check(self) -> None:
         """Check what must be true whatever has happened: the invariants, and one claim for each attempt."""

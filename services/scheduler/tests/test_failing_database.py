@@ -152,7 +152,9 @@ def test_attempts_are_stopped_before_a_lease_ends_that_cannot_be_renewed_and_los
             assert world.clock.now() - renewed < timedelta(seconds=30), "nothing was stopped before the lease ended"
         assert world.clock.now() - renewed > timedelta(seconds=15)
     assert [stopped[1] for stopped in scheduler.executor.stopped] == [token]
-    world.advance(3)
+    (within,) = scheduler.executor.hurried.values()
+    assert world.clock.now() + timedelta(seconds=within) < renewed + timedelta(seconds=30)
+    world.advance(12)
     row = world.ti("etl", "r1", "a")
     assert (row.state, row.try_number, row.infra_losses) == ("running", 2, 1)
 

@@ -60,6 +60,11 @@ class SchedulerJob:
         """Whether the lease is so near its end that everything that runs must be stopped now."""
         return self._clock.monotonic() - self._renewed_at > LEASE_SECONDS - MARGIN_SECONDS
 
+    @property
+    def seconds_left(self) -> float:
+        """How long the lease still holds."""
+        return LEASE_SECONDS - (self._clock.monotonic() - self._renewed_at)
+
     def close(self, connection: Connection, *, state: str, now: datetime) -> None:
         """Write down how this process ended and give up its runs."""
         close_job(connection, self.id, state=state, now=now)

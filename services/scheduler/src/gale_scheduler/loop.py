@@ -39,6 +39,8 @@ log = structlog.get_logger()
 #: How often the database is asked whether others have changed anything.
 LOOK_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 1.0
+#: When attempts are stopped because of the lease, the last of them is killed so long before it ends.
+KILL_MARGIN_SECONDS: Final = 2.0
 #: The DAG folder is scanned on every tenth loop (the notes).
 LOOPS_PER_SCAN: Final = 10
 _ENDED_RUN: Final = frozenset({RunState.SUCCESS, RunState.FAILED})
@@ -201,12 +203,17 @@ class SchedulerLoop:
     def _guard_lease(self) -> None:
         if not self._p.job.must_stop_work:
             return
-        running = [(ti, token) for ti, token in self._p.executor.running() if token not in self._given_up]
-        if running:
-            log.error(telemetry.LEASE_ENDING, next="all attempts are stopped, because others may start them again")
+        p = self._p
+        running = [(ti, token) for ti, token in p.executor.running() if token not in self._given_up]
+        if not running:
+            return
+        log.error(telemetry.LEASE_ENDING, next="all attempts are stopped, because others may start them again")
+        within = max(0.0, p.job.seconds_left - KILL_MARGIN_SECONDS)
         for ti, token in running:
             self._given_up.add(token)
-            self._p.executor.stop(ti, token, "The scheduler could not renew its lease in the database")
+            p.executor.stop(ti, token, "The scheduler could not renew its lease in the database", within)
+        # Until they are gone nothing may hold up the loop; waiting for the database might.
+        self._resume_at = p.clock.monotonic() + within
 
     # --- rounds ----------------------------------------------------------------------------------
 

@@ -33,8 +33,16 @@ class Executor(Protocol):
     def start(self, orders: Sequence[AttemptOrder]) -> None:
         """Run attempts; each ends exactly once, whatever happens."""
 
-    def stop(self, ti: str, token: str, reason: str) -> None:
-        """Stop an attempt, whose end is then reported as failed, for that reason. Unknown ones are ignored."""
+    def stop(self, ti: str, token: str, reason: str, within: float | None = None) -> None:
+        """Stop an attempt, whose end is then reported as failed, for that reason. Unknown ones are ignored.
+
+        Args:
+            ti: The task instance.
+            token: Of the attempt.
+            reason: For its log and its end.
+            within: Seconds after which nothing of it may run any more; None = as long as tasks usually get
+                to clean up.
+        """
 
     def ended(self) -> list[AttemptEnded]:
         """Return the ends since the last call."""

@@ -41,9 +41,9 @@ class LocalExecutor:
         """Run attempts."""
         self._supervisor.start(orders)
 
-    def stop(self, ti: str, token: str, reason: str) -> None:
+    def stop(self, ti: str, token: str, reason: str, within: float | None = None) -> None:
         """Stop an attempt."""
-        self._supervisor.stop(ti, token, reason)
+        self._supervisor.stop(ti, token, reason, within)
 
     def ended(self) -> list[AttemptEnded]:
         """Return the ends since the last call."""

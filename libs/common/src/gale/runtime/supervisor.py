@@ -111,16 +111,20 @@ class _Attempt:
         """Stop it because its execution timeout is over."""
         self.stop(f"The task ran longer than its execution_timeout of {self.order.execution_timeout:g} s")
 
-    def stop(self, reason: str, outcome: Outcome = Outcome.FAILED) -> None:
-        """Ask it to end (`on_kill`, SIGTERM), and kill it after the grace time."""
+    def stop(self, reason: str, outcome: Outcome = Outcome.FAILED, within: float | None = None) -> None:
+        """Ask it to end (`on_kill`, SIGTERM), and kill it after the grace time, or `within` so many seconds."""
+        grace = self.supervisor.kill_grace_seconds
+        if within is not None:
+            grace = min(grace, within)
         if self.judgement.said is not None or self.judgement.stopped:
+            if within is not None and self.host is not None:
+                self.supervisor.set_deadline(self, grace, self.kill)
             return
         self.judgement.stopped, self.judgement.stopped_as = reason, outcome
         if self.host is None:
             if self.supervisor.client.forget(self):
                 self.supervisor.finish(self, None)
             return
-        grace = self.supervisor.kill_grace_seconds
         self.say(f"{reason}: SIGTERM is sent, SIGKILL follows in {grace:g} s", "WARNING")
         self.host.signal(self.number, signal.SIGTERM, self.supervisor.clock.monotonic())
         self.supervisor.set_deadline(self, grace, self.kill)
@@ -195,10 +199,17 @@ class Supervisor:
         task = messages.TaskStart(attempt.number, attempt.marker, os.fspath(attempt.log))
         self.client.run(attempt.order.file, task, theirs.detach(), attempt)
 
-    def stop(self, ti: str, token: str, reason: str) -> None:
-        """Stop an attempt: `on_kill` and SIGTERM, after the grace time SIGKILL to all it started."""
+    def stop(self, ti: str, token: str, reason: str, within: float | None = None) -> None:
+        """Stop an attempt: `on_kill` and SIGTERM, after the grace time SIGKILL to all it started.
+
+        Args:
+            ti: The task instance.
+            token: Of the attempt.
+            reason: For its log and its end.
+            within: Seconds after which it is killed, if the grace time is longer; also if it is being stopped already.
+        """
         if attempt := self._by_name.get((ti, token)):
-            attempt.stop(reason)
+            attempt.stop(reason, within=within)
 
     def ended(self) -> list[AttemptEnded]:
         """Return the ends since the last call."""

@@ -26,6 +26,8 @@ class HandExecutor:
         self.started: list[AttemptOrder] = []
         #: (ti, token, reason) of every stop that was asked for.
         self.stopped: list[tuple[str, str, str]] = []
+        #: (ti, token) to the seconds within which a stop was to be done.
+        self.hurried: dict[tuple[str, str], float] = {}
         self._running: dict[tuple[str, str], AttemptOrder] = {}
         self._ended: list[AttemptEnded] = []
 
@@ -59,8 +61,10 @@ class HandExecutor:
             self.started.append(order)
             self._running[order.ti, order.token] = order
 
-    def stop(self, ti: str, token: str, reason: str) -> None:
+    def stop(self, ti: str, token: str, reason: str, within: float | None = None) -> None:
         """Stop an attempt, as the supervisor does: its end is reported as failed."""
+        if within is not None:
+            self.hurried[ti, token] = within
         order = self._running.get((ti, token))
         if order is None or any(stopped[:2] == (ti, token) for stopped in self.stopped):
             return
