@@ -23,6 +23,7 @@ from gale.core.graph import DagSpec, TaskSpec, TimetableSpec
 from gale.db import requests
 from gale.db import tables as t
 from gale.db.engine import open_engine, reading, writing
+from gale.db.file_versions import FileVersions
 from gale.db.read import scheduling as ask
 from gale.runtime.messages import ParseProblem
 from gale.runtime.parsing import ParseRequest, ParseResult
@@ -31,7 +32,6 @@ from gale.testing.invariants import Limits, check_invariants
 from gale_scheduler.book import RunBook
 from gale_scheduler.dag_files import DagFiles, ReadingOptions
 from gale_scheduler.dag_store import DagStore
-from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.job import SchedulerJob
 from gale_scheduler.loop import SchedulerLoop
 from gale_scheduler.mails import Mail

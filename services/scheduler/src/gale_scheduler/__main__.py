@@ -12,6 +12,7 @@ from gale.clock import Clock, SystemClock
 from gale.core.attempt import AttemptOrder
 from gale.core.ports import Executor
 from gale.db.engine import DatabaseClock, open_engine
+from gale.db.file_versions import FileVersions
 from gale.db.schema import check_schema
 from gale.db.task_services import DbTaskServices
 from gale.executors import make_executor
@@ -28,7 +29,6 @@ from gale_scheduler.book import RunBook
 from gale_scheduler.dag_files import DagFiles, ReadingOptions
 from gale_scheduler.dag_store import DagStore
 from gale_scheduler.file_events import FileEvents
-from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.job import SchedulerJob
 from gale_scheduler.loop import SchedulerLoop
 from gale_scheduler.mails import Mail

@@ -26,10 +26,10 @@ from gale.core.graph import CallbackKind, DagSpec
 from gale.core.ports import Executor, Writer
 from gale.db import tables as t
 from gale.db.apply import apply
+from gale.db.file_versions import FileVersions
 from gale.db.keys import new_token
 from gale.db.manners import insert_if_absent
 from gale.db.read import scheduling as ask
-from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.mails import Mail, compose
 
 log = structlog.get_logger()

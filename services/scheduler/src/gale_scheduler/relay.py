@@ -16,11 +16,11 @@ from gale.core.attempt import AttemptOrder
 from gale.core.commands import Command
 from gale.core.ports import Executor
 from gale.db.apply import clear_xcoms
+from gale.db.file_versions import FileVersions
 from gale.db.keys import new_token
 from gale.db.lease import lease_end
 from gale.db.read import scheduling as ask
 from gale_scheduler.book import RunBook
-from gale_scheduler.file_versions import FileVersions
 from gale_scheduler.orders import order_for
 from gale_scheduler.owned_run import OwnedRun, refresh_last_success
 

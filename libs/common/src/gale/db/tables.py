@@ -136,6 +136,9 @@ job = _table(
     #: Tells this process from a later one with the same pid: boot id and start ticks.
     Column("process_key", String(100), nullable=False, default=""),
     Column("executor", Word),
+    #: Of workers: the queues that they take tasks from, separated by commas, and how many at once.
+    Column("queues", Brief(1000), nullable=False, default=""),
+    Column("slots", Integer),
     Column("start_date", Instant, nullable=False),
     Column("end_date", Instant),
     Column("latest_heartbeat", Instant, nullable=False),

@@ -26,6 +26,9 @@ RENAMED: Final[Mapping[Name, Name]] = {
     ("celery", "celery_result_backend"): ("celery", "result_backend"),
     ("celery", "celeryd_concurrency"): ("celery", "worker_concurrency"),
     ("celery", "default_queue"): ("operators", "default_queue"),
+    ("celery", "worker_log_server_port"): ("logging", "worker_log_server_port"),
+    ("core", "remote_logging"): ("logging", "remote_logging"),
+    ("core", "remote_base_log_folder"): ("logging", "remote_base_log_folder"),
     # 3.x calls the web server [api].
     ("api", "host"): ("webserver", "web_server_host"),
     ("api", "port"): ("webserver", "web_server_port"),

@@ -102,6 +102,17 @@ class LoggingSection:
         "INFO", "Least important level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
     )
     json_logs: bool = option(False, "Whether services log JSON, one object a line, instead of text.")
+    worker_log_server_host: str = option(
+        "0.0.0.0",  # noqa: S104 - Airflow's default; it answers signed requests only
+        "Address on which a worker serves the logs of its tasks to the webserver.",
+    )
+    worker_log_server_port: int = option(
+        8793, "Port on which a worker serves them; the same on all workers.", minimum=0, maximum=65535
+    )
+    remote_logging: bool = option(False, "Whether finished logs are copied to remote_base_log_folder.")
+    remote_base_log_folder: str = option(
+        "", "Where finished logs are copied to: a URL that fsspec knows, e.g. s3://BUCKET/logs or file:///mnt/logs."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +130,9 @@ class SchedulerSection:
     parsing_processes: int = option(2, "DAG files read at the same time.", minimum=1)
     max_dagruns_to_create_per_loop: int = option(10, "Most runs of DAGs that one round creates.", minimum=1)
     max_dagruns_per_loop_to_schedule: int = option(20, "Most runs that one scheduler takes on in a round.", minimum=1)
+    task_queued_timeout: float = option(
+        60.0, "Seconds that a queued task waits for a worker before its command is sent anew.", minimum=1
+    )
     num_runs: int = option(-1, "Rounds after which the scheduler ends; -1 = never.", minimum=-1)
     run_duration: float = option(-1.0, "Seconds after which the scheduler ends; -1 = never.", minimum=-1)
     catchup_by_default: bool = option(True, "Whether a DAG that does not say makes up for runs it missed.")
@@ -214,6 +228,17 @@ class CelerySection:
     celery_app_name: str = option("gale", "Name of the Celery application.")
     worker_concurrency: int = option(16, "Tasks that one worker runs at once.", minimum=1)
     worker_prefetch_multiplier: int = option(1, "Messages that a worker holds for each slot.", minimum=1)
+    worker_max_memory_mb: int = option(
+        0, "Memory of a worker process, without its tasks, at which it drains and ends; 0 = no limit.", minimum=0
+    )
+    worker_soft_shutdown_timeout: float = option(
+        60.0, "Seconds that running tasks get to end by themselves when a worker is asked to end.", minimum=0
+    )
+    worker_enable_remote_control: bool = option(True, "Whether Flower and `celery control` may talk to workers.")
+    ssl_active: bool = option(False, "Whether the connection to the broker is encrypted (TLS).")
+    ssl_key: str = option("", "Path of the client's key for it.")
+    ssl_cert: str = option("", "Path of the client's certificate for it.")
+    ssl_cacert: str = option("", "Path of the certificate that the broker's must be signed by.")
     flower_host: str = option("0.0.0.0", "Address on which Flower listens.")  # noqa: S104 - Airflow's default, inside the compose network
     flower_port: int = option(5555, "Port on which Flower listens.", minimum=1, maximum=65535)
     flower_url_prefix: str = option("", "Path under which Flower is served.")

@@ -371,6 +371,8 @@ def _services() -> None:
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("process_key", sa.String(length=100), nullable=False),
         sa.Column("executor", Word, nullable=True),
+        sa.Column("queues", sa.String(length=1000), nullable=False),
+        sa.Column("slots", sa.Integer(), nullable=True),
         sa.Column("start_date", Instant(), nullable=False),
         sa.Column("end_date", Instant(), nullable=True),
         sa.Column("latest_heartbeat", Instant(), nullable=False),
