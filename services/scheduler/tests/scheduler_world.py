@@ -32,12 +32,13 @@ from gale.testing.invariants import Limits, check_invariants
 from gale_scheduler.book import RunBook
 from gale_scheduler.dag_files import DagFiles, ReadingOptions
 from gale_scheduler.dag_store import DagStore
+from gale_scheduler.hints import Hints
 from gale_scheduler.job import SchedulerJob
 from gale_scheduler.loop import SchedulerLoop
 from gale_scheduler.mails import Mail
 from gale_scheduler.notices import NoticeOptions, Notices
 from gale_scheduler.parts import Pace, Parts
-from gale_scheduler.relay import Relay
+from gale_scheduler.relay import ClaimTerms, Relay
 from gale_scheduler.rescuer import Rescuer
 from gale_scheduler.user_requests import UserRequests
 
@@ -229,6 +230,7 @@ class World:
             max_active_tasks=limits.max_active_tasks,
             max_active_runs=limits.max_active_runs,
         )
+        selector = _StillSelector()
         job = SchedulerJob(self.clock, hostname="here", executor="HandExecutor")
         files = FileVersions(self.dags, self.dags.parent / "versions")
         reader: Any = _Reader(self._contents)
@@ -236,11 +238,12 @@ class World:
         parts = Parts(
             engine=engine,
             clock=self.clock,
-            selector=_StillSelector(),
+            selector=selector,
             executor=executor,
             job=job,
             book=book,
-            relay=Relay(book, executor, job_id=job.id, hostname="here", files=files),
+            hints=Hints(selector),
+            relay=Relay(book, executor, ClaimTerms(job_id=job.id, hostname="here"), files),
             rescuer=Rescuer(book, hostname="here"),
             requests=UserRequests(book, job.id),
             dag_files=dag_files,

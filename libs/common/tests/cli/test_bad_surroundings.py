@@ -66,7 +66,7 @@ def test_a_database_that_is_locked_is_told(
     gale, home: Path, engine: Engine, command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del engine
-    monkeypatch.setattr("gale.db.engine.SQLITE_BUSY_SECONDS", 0.1)  # nobody wants to wait here
+    monkeypatch.setattr("gale.db.engine.LOCK_SECONDS", 0.1)  # nobody wants to wait here
     holder = sqlite3.connect(home / "gale.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     assert_told(gale(*command), 3, "locked by another program")

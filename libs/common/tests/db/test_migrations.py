@@ -147,7 +147,7 @@ def test_going_back_to_a_revision_that_never_was_is_refused(engine: Engine) -> N
 
 
 def test_a_locked_database_is_told_as_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gale.db.engine.SQLITE_BUSY_SECONDS", 0.1)  # nobody wants to wait here
+    monkeypatch.setattr("gale.db.engine.LOCK_SECONDS", 0.1)  # nobody wants to wait here
     path = tmp_path / "gale.db"
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

@@ -13,6 +13,7 @@ from gale.core.attempt import AttemptOrder
 from gale.core.ports import Executor
 from gale.db.engine import DatabaseClock, open_engine
 from gale.db.file_versions import FileVersions
+from gale.db.lease import LOCK_SECONDS
 from gale.db.schema import check_schema
 from gale.db.task_services import DbTaskServices
 from gale.executors import make_executor
@@ -29,12 +30,13 @@ from gale_scheduler.book import RunBook
 from gale_scheduler.dag_files import DagFiles, ReadingOptions
 from gale_scheduler.dag_store import DagStore
 from gale_scheduler.file_events import FileEvents
+from gale_scheduler.hints import Hints
 from gale_scheduler.job import SchedulerJob
 from gale_scheduler.loop import SchedulerLoop
 from gale_scheduler.mails import Mail
 from gale_scheduler.notices import NoticeOptions, Notices
 from gale_scheduler.parts import Pace, Parts
-from gale_scheduler.relay import Relay
+from gale_scheduler.relay import ClaimTerms, Relay
 from gale_scheduler.rescuer import Rescuer
 from gale_scheduler.user_requests import UserRequests
 
@@ -47,7 +49,10 @@ def serve(num_runs: int | None = None) -> int:
 
 def _work(settings: Settings, num_runs: int | None) -> str:
     engine = open_engine(
-        settings.database.sql_alchemy_conn, pool_size=settings.database.sql_alchemy_pool_size, must_exist=True
+        settings.database.sql_alchemy_conn,
+        pool_size=settings.database.sql_alchemy_pool_size,
+        must_exist=True,
+        lock_seconds=LOCK_SECONDS,
     )
     if settings.database.check_migrations:
         check_schema(engine)
@@ -55,7 +60,9 @@ def _work(settings: Settings, num_runs: int | None) -> str:
     clock = DatabaseClock(engine, SystemClock())
     zygote = ZygoteClient(selector, whole_environment(), clock, _client_options(settings))
     try:
-        edges = _Edges(settings=settings, engine=engine, clock=clock, selector=selector, zygote=zygote)
+        edges = _Edges(
+            settings=settings, engine=engine, clock=clock, selector=selector, zygote=zygote, hints=Hints(selector)
+        )
         loop, events = _loop(edges, num_runs)
         on_stop_signals(loop.stop)
         # What is loaded by now lives as long as the process: nobody need look for garbage in it again.
@@ -80,6 +87,7 @@ class _Edges:
     clock: Clock
     selector: selectors.BaseSelector
     zygote: ZygoteClient
+    hints: Hints
 
 
 def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvents]:
@@ -105,15 +113,17 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
     )
     dag_files = DagFiles(engine, edges.zygote, store, clock, _reading_options(settings))
     files = FileVersions(core.dags_folder, settings.home / "versions")
+    terms = ClaimTerms(job_id=job.id, hostname=hostname, queued_seconds=settings.scheduler.task_queued_timeout)
     options = NoticeOptions(files=files, base_url=settings.webserver.base_url, check_slas=core.check_slas)
     parts = Parts(
         engine=engine,
         clock=clock,
         selector=edges.selector,
         executor=executor,
+        hints=edges.hints,
         job=job,
         book=book,
-        relay=Relay(book, executor, job_id=job.id, hostname=hostname, files=files),
+        relay=Relay(book, executor, terms, files),
         rescuer=Rescuer(book, hostname=hostname),
         requests=UserRequests(book, job.id),
         dag_files=dag_files,

@@ -18,8 +18,8 @@ import structlog
 from sqlalchemy import Connection
 
 from gale import telemetry
-from gale.core import events as e
 from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
+from gale.core.attempt_events import event_of
 from gale.core.commands import Command, StopAttempt
 from gale.core.ports import Applied, JobAnswer, Writer
 from gale.core.states import RunState
@@ -67,6 +67,8 @@ class SchedulerLoop:
         self._p = parts
         self._pace = pace
         self._ended: list[AttemptEnded] = []
+        #: Task instances of which workers say that their rows have changed.
+        self._must_read: set[str] = set()
         self._must_look = True
         self._lookout = Lookout(parts, pace)
         #: Tokens of attempts that were stopped because the lease was about to end.
@@ -122,7 +124,6 @@ class SchedulerLoop:
         except StoreError as error:
             log.error(telemetry.DATABASE_ERROR, error=str(error), next="waits, then goes on from the rows")  # noqa: TRY400
             self._resume_at = p.clock.monotonic() + SWEEP_SECONDS
-            self._next_loop = self._resume_at  # the lease first
             self._start_over()
         self._guard_lease()
 
@@ -137,7 +138,7 @@ class SchedulerLoop:
         p = self._p
         now = p.clock.monotonic()
         pause = self._resume_at - now
-        if pause <= 0 and (self._must_look or self._ended):
+        if pause <= 0 and (self._must_look or self._ended or self._must_read):
             return 0.0
         waits = [pause if pause > 0 else self._next_look - now]
         deadline = p.executor.next_deadline()
@@ -155,7 +156,7 @@ class SchedulerLoop:
         if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
             self._notice_changes()
-        if now >= self._next_loop:
+        if now >= self._next_loop or self._p.job.must_stop_work:  # the lease before anything else
             self._next_loop = now + self._pace.heartbeat_seconds
             self._beat()
         if now >= self._next_sweep:
@@ -226,13 +227,16 @@ class SchedulerLoop:
         self._must_look |= p.notices.has_news
         now = p.clock.now()
         due = p.book.next_due()
-        has_work = self._must_look or self._ended or (due is not None and due <= now)
+        hinted = p.hints.take()
+        self._must_read |= hinted
+        has_work = self._must_look or self._ended or self._must_read or (due is not None and due <= now)
         can_grant = p.book.ledger.wanted() and p.executor.open_slots() > self._left_open
         if not has_work and not can_grant:
             return
         must_look, self._must_look = self._must_look, False
         this = _Round(writer=self._writer(now), looked=must_look)
         with writing(p.engine) as connection:
+            this.commands += self._read_rows(connection, must_look, now)
             if must_look:
                 self._look_around(connection, this)
             self._take_ends(this)
@@ -247,7 +251,14 @@ class SchedulerLoop:
                 give_up_claims(connection, p.job.id, this.orphans, now)
             pause_failing(connection, this.applied, p.book, this.writer)
         self._ended.clear()
+        self._must_read.clear()
         self._after_commit(this)
+
+    def _read_rows(self, connection: Connection, all_of_them: bool, now: datetime) -> list[Command]:
+        """Take in what workers have written: of the attempts that hints name, now and then of all."""
+        if self._p.executor.claims_here:
+            return []
+        return self._p.book.take_rows(connection, None if all_of_them else self._must_read, now)
 
     def _look_around(self, connection: Connection, this: _Round) -> None:
         seen = self._lookout.look(connection, self._alive(), this.writer)
@@ -275,6 +286,8 @@ class SchedulerLoop:
         self._handle_lost(this.applied)
         lost = {move.before.ti for move in this.applied.lost}
         orders: list[AttemptOrder] = [order for order in this.grants.orders if order.ti not in lost]
+        if not p.executor.claims_here:
+            orders += p.relay.unsent()
         if orders:
             p.executor.start(orders)
         for command in this.commands:
@@ -335,28 +348,6 @@ def _accepted(this: _Round) -> list[tuple[AttemptEnded, Any]]:
     """Return the ends whose moves were written."""
     lost = {move.before.ti for move in this.applied.lost}
     return [(end, keys) for end, keys in this.results if end.ti not in lost]
-
-
-def event_of(end: AttemptEnded, cause: str) -> e.TaskEvent:
-    """Return the event that the end of an attempt is."""
-    if end.outcome is Outcome.LOST:
-        return e.HeartbeatLost(ti=end.ti, token=end.token, reason=end.reason, cause=cause)
-    about: dict[str, Any] = {
-        "ti": end.ti,
-        "token": end.token,
-        "cause": cause,
-        "started_at": end.start_date,
-        "ended_at": end.end_date,
-    }
-    match end.outcome:
-        case Outcome.SUCCESS:
-            return e.Succeeded(not_taken=end.not_taken, **about)
-        case Outcome.SKIPPED:
-            return e.AttemptSkipped(**about)
-        case Outcome.RESCHEDULED if end.due_at is not None:
-            return e.Rescheduled(due_at=end.due_at, **about)
-        case _:
-            return e.AttemptFailed(reason=end.reason, final=end.outcome is Outcome.FAILED_FINAL, **about)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """A run that a scheduler works on, and what is made from it and its row."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from gale.core.attempt import RunFacts
 from gale.core.facts import TaskFacts
 from gale.core.graph import DagSpec
 from gale.core.ports import Writer
@@ -13,6 +14,7 @@ from gale.core.run_machine import RunMachine
 from gale.core.slots import Candidate
 from gale.db.apply import add_tasks
 from gale.db.keys import new_key
+from gale.db.orders import run_facts
 from gale.db.read import scheduling as ask
 
 #: What comes before every run, for candidates of which nothing is known but that they hold a slot.
@@ -34,6 +36,12 @@ class OwnedRun:
     last_success: Any = None
     looked_at: datetime | None = None
     tis: set[str] = field(default_factory=set)
+
+
+def run_facts_of(owned: OwnedRun) -> RunFacts:
+    """Return an owned run as its tasks' contexts show it; its machine knows more than the row did when it was read."""
+    status = owned.machine.status
+    return replace(run_facts(owned.row, owned.last_success), state=status.state.value, start_date=status.start_date)
 
 
 def refresh_last_success(connection: Connection, owned: OwnedRun, now: datetime) -> None:

@@ -9,6 +9,7 @@ from gale.clock import Clock
 from gale.core.ports import Executor
 from gale_scheduler.book import RunBook
 from gale_scheduler.dag_files import DagFiles
+from gale_scheduler.hints import Hints
 from gale_scheduler.job import SchedulerJob
 from gale_scheduler.notices import Notices
 from gale_scheduler.relay import Relay
@@ -24,6 +25,7 @@ class Parts:
     clock: Clock
     selector: selectors.BaseSelector
     executor: Executor
+    hints: Hints
     job: SchedulerJob
     book: RunBook
     relay: Relay

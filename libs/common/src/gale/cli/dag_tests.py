@@ -6,6 +6,7 @@ this process.
 
 import secrets
 import time
+from dataclasses import replace
 from datetime import timedelta
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +19,8 @@ from gale.cli.params import JSON
 from gale.cli.session import Session, pass_session
 from gale.cli.task_tests import rehearsal_of, subdir_option
 from gale.core import events as e
-from gale.core.attempt import AttemptEnded, Outcome
+from gale.core.attempt import Outcome
+from gale.core.attempt_events import event_of
 from gale.core.facts import RunStatus, TaskFacts
 from gale.core.run_machine import RunMachine
 from gale.core.states import RunState, TaskState
@@ -97,7 +99,7 @@ class _Play:
         ended = run_task(self._rehearsal.dag, order, self._rehearsal.services)
         if ended.outcome is Outcome.SUCCESS:
             self._rehearsal.keep(facts.task_id, ended.xcoms)
-        self._tell(_event_of(facts.ti, token, ended))
+        self._tell(event_of(replace(ended, ti=facts.ti, token=token), cause=""))
 
     def _wait(self) -> bool:
         """Let delays pass: retries come at once, sensors are asked again when they want to be."""
@@ -113,19 +115,6 @@ class _Play:
             time.sleep(max(0.0, (first.due_at - self._session.now()).total_seconds()))
         self._tell(e.DelayElapsed(ti=first.ti))
         return True
-
-
-def _event_of(ti: str, token: str, ended: AttemptEnded) -> e.TaskEvent:
-    match ended.outcome:
-        case Outcome.SUCCESS:
-            return e.Succeeded(ti=ti, token=token, not_taken=ended.not_taken)
-        case Outcome.SKIPPED:
-            return e.AttemptSkipped(ti=ti, token=token)
-        case Outcome.RESCHEDULED if ended.due_at is not None:
-            return e.Rescheduled(ti=ti, token=token, due_at=ended.due_at)
-        case _:
-            final = ended.outcome is Outcome.FAILED_FINAL
-            return e.AttemptFailed(ti=ti, token=token, reason=ended.reason, final=final)
 
 
 @click.command()

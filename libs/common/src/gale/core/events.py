@@ -41,9 +41,13 @@ class BranchNotTaken(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotGranted(TaskEvent):
-    """Pool, DAG, task and executor have room: the attempt gets its token."""
+    """Pool, DAG, task and executor have room: the attempt gets its token.
+
+    `claim_by` is until when somebody must have claimed it; None if that happens at once.
+    """
 
     token: str
+    claim_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,12 @@ from gale.core.states import CLAIMED, FINISHED, RunState, TaskState
 from gale.core.transitions import advance, is_legal, next_run_state
 from gale.core.trigger_rules import Verdict
 
-_DELAYED: Final = frozenset({TaskState.UP_FOR_RETRY, TaskState.UP_FOR_RESCHEDULE})
+#: What happens to a task instance when its `due_at` has come.
+_AT_DUE: Final[Mapping[TaskState, type[e.TaskEvent]]] = {
+    TaskState.UP_FOR_RETRY: e.DelayElapsed,
+    TaskState.UP_FOR_RESCHEDULE: e.DelayElapsed,
+    TaskState.QUEUED: e.DispatchExpired,
+}
 #: Events that the worker which holds the attempt reports itself: nothing is left to be stopped.
 _BY_WORKER: Final = (e.AttemptEvent,)
 
@@ -100,7 +105,7 @@ class RunMachine(RunGraph):
             state = node.facts.state
             if node.facts.task_id not in self._gone and state is TaskState.REMOVED:
                 self._move(node, e.TaskReturned(ti=node.facts.ti, cause=cause), now, out)
-            elif state in _DELAYED:
+            elif state in _AT_DUE:
                 self._set_timer(node, out)
         self._failing_fast = self.spec.fail_fast and any(map(self._has_just_failed, self._nodes.values()))
         self._dirty.extend(self._nodes.values())
@@ -134,10 +139,10 @@ class RunMachine(RunGraph):
             self._failing_fast |= was is not is_now or self._has_just_failed(node)
         if was is is_now:
             return
-        if is_now in _DELAYED:
+        if is_now in _AT_DUE:
             self._set_timer(node, out)
         if was is TaskState.RUNNING:
-            out.extend(_notices(node, self.status.run, cause))
+            out.extend(notices_of_end(after, node.spec, self.status.run, cause))
 
     def _settle(self, cause: str, now: datetime, out: list[Command]) -> None:
         """Decide every node whose surroundings have changed, then the run itself."""
@@ -226,13 +231,12 @@ class RunMachine(RunGraph):
         while self._timers and self._timers[0][0] <= now:
             _, ti = heapq.heappop(self._timers)
             facts = self._nodes[ti].facts
-            if facts.state in _DELAYED and facts.due_at is not None and facts.due_at <= now:
-                self._handle_task(e.DelayElapsed(ti=ti, cause=cause), now, out)
+            if facts.state in _AT_DUE and facts.due_at is not None and facts.due_at <= now:
+                self._handle_task(_AT_DUE[facts.state](ti=ti, cause=cause), now, out)
 
 
-def _notices(node: Node, run: str, cause: str) -> Iterator[Notify]:
-    """Return the mails and callbacks that the end of a running attempt calls for."""
-    facts, spec = node.facts, node.spec
+def notices_of_end(facts: TaskFacts, spec: TaskSpec, run: str, cause: str) -> Iterator[Notify]:
+    """Return the mails and callbacks that the end of a running attempt calls for; `facts` are those after it."""
     match facts.state:
         case TaskState.SUCCESS:
             callback, mail = CallbackKind.SUCCESS, ""

@@ -177,7 +177,7 @@ def advance(task: TaskFacts, event: e.TaskEvent, spec: TaskSpec, now: datetime) 
     state = next_state(task, event)
     match event:
         case e.SlotGranted():
-            return replace(task, state=state, token=event.token, due_at=None, reason="")
+            return replace(task, state=state, token=event.token, due_at=event.claim_by, reason="")
         case e.Started():
             started = task.start_date if task.start_date and not task.end_date else now
             return replace(

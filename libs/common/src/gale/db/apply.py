@@ -28,18 +28,21 @@ from gale.db.manners import insert_if_absent, upsert
 _CHUNK: Final = 500
 
 
-def apply(connection: Connection, commands: Sequence[Command], writer: Writer) -> Applied:
+def apply(
+    connection: Connection, commands: Sequence[Command], writer: Writer, locked: Mapping[str, Any] | None = None
+) -> Applied:
     """Carry out the moves and notices among `commands`; the rest is for the scheduler.
 
     Args:
         connection: An open transaction that writes; the caller commits.
         commands: In the order in which the machine gave them.
         writer: Who writes, and when.
+        locked: The task instances' rows by id, if the caller has locked them in this transaction already.
     """
     applied = Applied()
     moves = [c for c in commands if isinstance(c, MoveTask)]
     run_moves = [c for c in commands if isinstance(c, MoveRun)]
-    rows = _lock_tasks(connection, sorted({move.before.ti for move in moves}))
+    rows = _lock_tasks(connection, sorted({move.before.ti for move in moves})) if locked is None else locked
     states = _lock_runs(connection, sorted({move.before.run for move in run_moves}))
     refused = refused_runs(commands, _mistaken(moves, rows) | _mistaken_runs(run_moves, states))
     for move in moves:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,8 +26,8 @@ from gale.errors import ConfigError, StoreError, StoreLocked, StoreReadOnly, Sto
 
 T = TypeVar("T")
 
-#: How long a writer waits for SQLite's lock before it gives up.
-SQLITE_BUSY_SECONDS: Final = 15.0
+#: How long a transaction waits for locks of others before it gives up.
+LOCK_SECONDS: Final = 15.0
 TRANSACTION_TRIES: Final = 5
 #: After this time a transaction is not tried again. Who waited for SQLite's lock has waited that long already.
 TRANSACTION_SECONDS: Final = 10.0
@@ -36,18 +37,21 @@ _NO_SUCH_TABLE: Final = 1146
 _UNREACHABLE_MYSQL: Final = frozenset({1040, 1044, 1045, 1049, 2002, 2003, 2005, 2006, 2013, 2055})
 
 
-def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False) -> Engine:
+def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False, lock_seconds: float | None = None) -> Engine:
     """Return an engine for `url` with the manners that Gale relies on. Nothing is connected yet.
 
     Args:
         url: `sqlite:///…`, `mysql://…` or `mariadb://…`, as in `sql_alchemy_conn`.
         pool_size: Connections that are kept open at the most.
         must_exist: Refuse a SQLite file that is not there instead of making an empty one.
+        lock_seconds: How long a transaction waits for locks of others; default `LOCK_SECONDS`. Whoever has a
+            lease to keep must not wait for long.
 
     Raises:
         ConfigError: The URL cannot be read, or its driver is not installed.
         StoreUnreachable: `must_exist`, and there is no such file.
     """
+    lock_seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
     try:
         parsed = make_url(url)
     except exc.ArgumentError as error:
@@ -57,8 +61,8 @@ def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False) -> En
         ) from None
     try:
         if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(parsed, must_exist=must_exist)
-        return _open_server(parsed, pool_size)
+            return _open_sqlite(parsed, must_exist=must_exist, lock_seconds=lock_seconds)
+        return _open_server(parsed, pool_size, lock_seconds)
     except (ImportError, exc.NoSuchModuleError) as error:
         raise ConfigError(
             f"The driver for {parsed.drivername!r} databases is not installed ({error}). "
@@ -66,13 +70,13 @@ def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False) -> En
         ) from None
 
 
-def _open_sqlite(url: URL, *, must_exist: bool) -> Engine:
+def _open_sqlite(url: URL, *, must_exist: bool, lock_seconds: float) -> Engine:
     path = url.database
     if must_exist and path and path != ":memory:" and not path.startswith("file:") and not Path(path).exists():
         raise StoreUnreachable(f"There is no database file {path}. Run `gale db migrate` to make one.")
     engine = create_engine(
         url,
-        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": lock_seconds, "check_same_thread": False},
         # Every block here commits or rolls back itself; a second rollback would cost a tenth of a short one.
         pool_reset_on_return=None,
     )
@@ -100,7 +104,7 @@ def _open_sqlite(url: URL, *, must_exist: bool) -> Engine:
     return engine
 
 
-def _open_server(url: URL, pool_size: int) -> Engine:
+def _open_server(url: URL, pool_size: int, lock_seconds: float) -> Engine:
     if url.get_backend_name() not in {"mysql", "mariadb"}:
         raise ConfigError(
             f"Gale does not know databases of the kind {url.get_backend_name()!r}. Use a sqlite:// or mysql:// URL."
@@ -115,7 +119,7 @@ def _open_server(url: URL, pool_size: int) -> Engine:
     def prepare(connection: Any, record: Any) -> None:
         del record
         cursor = connection.cursor()
-        cursor.execute("SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 15")
+        cursor.execute(f"SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = {ceil(lock_seconds)}")
         cursor.close()
 
     return engine

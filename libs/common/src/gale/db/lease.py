@@ -17,6 +17,9 @@ from gale.db import tables as t
 
 #: A process renews three times in this time, so that it can miss twice.
 LEASE_SECONDS: Final = 30.0
+#: How long a process that keeps a lease waits for locks of others at most: or else it would learn too late that it
+#: cannot renew.
+LOCK_SECONDS: Final = 5.0
 _ACTIVE: Final = sorted(state.value for state in ACTIVE_RUN)
 _CLAIMED: Final = sorted(state.value for state in CLAIMED)
 

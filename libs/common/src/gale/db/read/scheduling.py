@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, select, update
 
 from gale.core.facts import RunStatus, TaskFacts
 from gale.core.graph import DagSpec
@@ -68,6 +68,16 @@ def tasks_of_run(connection: Connection, run: str) -> list[TaskFacts]:
     """Return the task instances of a run as the core sees them."""
     rows = connection.execute(select(t.task_instance).where(t.task_instance.c.run == run))
     return [facts_of(row) for row in rows]
+
+
+def tasks_with_ids(connection: Connection, ids: Collection[str]) -> list[TaskFacts]:
+    """Return task instances as the core sees them."""
+    if not ids:
+        return []
+    return [facts_of(row) for row in connection.execute(_TASKS_WITH_IDS, {"ids": sorted(ids)})]
+
+
+_TASKS_WITH_IDS = select(t.task_instance).where(t.task_instance.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def facts_of(row: Any) -> TaskFacts:
