@@ -11,14 +11,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from web_seeds import PASSWORD, Browser
 
+from gale.access.redirects import local_path
+from gale.access.tokens import check_settings
 from gale.clock import ManualClock
 from gale.db import tables as t
 from gale.db import users
 from gale.db.engine import writing
 from gale.errors import ConfigError
 from gale.settings import Settings
-from gale_webserver.app import check_settings, create_app
-from gale_webserver.redirects import local_path
+from gale_webserver.app import create_app
 
 
 def bearer(client: FlaskClient, username: str = "admin") -> dict[str, str]:
@@ -55,7 +56,7 @@ def test_an_unknown_user_costs_the_same_argon2_check(anonymous: FlaskClient, mon
         checked.append(stored)
         return users.password_matches(stored, password)
 
-    monkeypatch.setattr("gale_webserver.auth.login.password_matches", remember)
+    monkeypatch.setattr("gale.access.people.password_matches", remember)
     anonymous.post("/ui/login", json={"username": "nobody", "password": "guess"})
     anonymous.post("/ui/login", json={"username": "admin", "password": "guess"})
     assert checked[0] is None

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from web_seeds import ROLES, Browser
 from werkzeug.routing import Rule
 
-from gale_webserver.access.roles import Permission, permissions_of
-from gale_webserver.access.table import PERMISSION_OF
+from gale.access.roles import Permission, permissions_of
+from gale_webserver.auth.table import PERMISSION_OF
 
 #: The documented matrix, written down a second time on purpose: whoever changes a role changes it here too.
 VIEWER = {

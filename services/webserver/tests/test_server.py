@@ -21,7 +21,7 @@ from gale.clock import SystemClock
 from gale.db import tables as t
 from gale.db.engine import writing
 from gale.db.schema import NEEDED, VERSION_TABLE
-from gale_webserver.server import AddressTaken, listen
+from gale.serving import Address, AddressTaken, listen
 
 #: Real servers on real sockets.
 pytestmark = pytest.mark.integration
@@ -172,10 +172,10 @@ def test_a_port_in_use_is_one_clear_sentence_and_no_traceback(environment: dict[
 
 
 def test_an_address_of_another_machine_is_refused_with_advice() -> None:
-    with pytest.raises(AddressTaken, match="web_server_host"):
-        listen("192.0.2.1", 0)
-    with pytest.raises(AddressTaken, match="web_server_host"):
-        listen("no-such-host.invalid", 0)
+    for host in ("192.0.2.1", "no-such-host.invalid"):
+        address = Address(host=host, port=0, host_setting="[webserver] web_server_host", command="gale webserver -p")
+        with pytest.raises(AddressTaken, match="web_server_host"):
+            listen(address)
 
 
 def test_a_login_cannot_be_switched_off_and_the_log_says_so(environment: dict[str, str]) -> None:

@@ -42,9 +42,25 @@ MAIL_SENT: Final = "mail.sent"
 MAIL_FAILED: Final = "mail.failed"
 SLA_MISSED: Final = "sla.missed"
 
+# --- log events of whatever people sign in to -------------------------------------------------------
+
+ACCESS_BAD_TOKEN: Final = "access.bad_token"  # noqa: S105 - the name of an event
+ACCESS_BAD_SESSION: Final = "access.bad_session"
+SESSION_NOT_RENEWED: Final = "session.not_renewed"
+
+# --- log events of the broker ------------------------------------------------------------------------
+
+BROKER_AWAY: Final = "broker.away"
+BROKER_BACK: Final = "broker.back"
+COMMANDS_LATE: Final = "commands.late"
+HINT_REFUSED: Final = "hint.refused"
+
 #: Libraries that log what our own lines say better.
 _QUIET: Final = {
     "alembic": logging.WARNING,
+    "amqp": logging.WARNING,
+    "kombu": logging.WARNING,
+    "pika": logging.CRITICAL,
     "watchfiles": logging.WARNING,
     "sqlalchemy.engine": logging.WARNING,
     "urllib3": logging.WARNING,

@@ -49,10 +49,12 @@ def _with_options(settings: Any, given: dict[str, Any]) -> Any:
 def _serve(settings: Any, given: dict[str, Any]) -> str:
     import structlog  # noqa: PLC0415
 
+    from gale.access.tokens import check_settings  # noqa: PLC0415
+    from gale.clock import SystemClock  # noqa: PLC0415
     from gale.db.engine import open_engine  # noqa: PLC0415
     from gale.db.schema import check_schema  # noqa: PLC0415
-    from gale_webserver.app import check_settings  # noqa: PLC0415
-    from gale_webserver.server import listen, serve  # noqa: PLC0415
+    from gale.serving import Address, listen, options_of, serve  # noqa: PLC0415
+    from gale_webserver.app import create_app  # noqa: PLC0415
 
     check_settings(settings)
     if not settings.webserver.authenticate:
@@ -61,15 +63,27 @@ def _serve(settings: Any, given: dict[str, Any]) -> str:
             setting="[webserver] authenticate = False",
             note="Gale asks for a login all the same: whoever reaches the page can make this machine run commands",
         )
-    engine = open_engine(settings.database.sql_alchemy_conn, must_exist=True)
+    url = settings.database.sql_alchemy_conn
+    engine = open_engine(url, must_exist=True)
     check_schema(engine)
     engine.dispose()
     web = settings.webserver
-    listening = listen(web.web_server_host, web.web_server_port)
+    listening = listen(
+        Address(
+            host=web.web_server_host,
+            port=web.web_server_port,
+            host_setting="[webserver] web_server_host",
+            command="gale webserver -p",
+        )
+    )
     port = listening.getsockname()[1]
     scheme = "https" if web.web_server_ssl_cert else "http"
 
     def ready() -> None:
         structlog.get_logger().info("webserver.ready", url=f"{scheme}://{web.web_server_host}:{port}")
 
-    return serve(settings, listening, {"accesslog": given["access_logfile"], "pidfile": given["pid"]}, ready)
+    def make_app() -> Any:
+        return create_app(settings, open_engine(url, pool_size=web.threads, must_exist=True), SystemClock())
+
+    options = options_of(settings) | {"workers": web.workers, "proc_name": "gale-webserver"}
+    return serve(make_app, listening, options | {"accesslog": given["access_logfile"], "pidfile": given["pid"]}, ready)

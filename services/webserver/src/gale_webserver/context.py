@@ -1,21 +1,20 @@
 """What a request may use: the services made once at start, and who is asking."""
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Final, cast
 
 from flask import current_app, g
 from sqlalchemy import Engine
 
+from gale.access.people import Doorkeeper, Person
+from gale.access.roles import Permission
+from gale.access.tokens import Tokens
 from gale.clock import Clock
 from gale.db.read.browse import Visible
 from gale.db.read.why import Defaults
 from gale.secrets import FernetBox
 from gale.settings import Settings
-from gale_webserver.access.roles import Permission, permissions_of
-from gale_webserver.access.throttle import Throttle
-from gale_webserver.access.tokens import Tokens
 from gale_webserver.run_cache import RunCache
 
 EXTENSION: Final = "gale"
@@ -30,7 +29,7 @@ class Services:
     clock: Clock
     box: FernetBox
     tokens: Tokens
-    throttle: Throttle
+    doorkeeper: Doorkeeper
     grid_cache: RunCache
     #: Places for clients that wait for a run: each keeps a thread, and others must still be answered.
     waiting: threading.BoundedSemaphore
@@ -38,28 +37,6 @@ class Services:
     secure: bool
     #: How long an answer waits for the scheduler to do what was asked.
     patience_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Who is asking, as the session or the token proved."""
-
-    user_id: int
-    username: str
-    role: str
-    #: Digest of the session's cookie; empty for a token.
-    session: str = ""
-    csrf_token: str = ""
-    #: Claims of the token; empty for a session.
-    claims: Mapping[str, Any] = field(default_factory=dict)
-
-    def permissions(self) -> frozenset[Permission]:
-        """Return all that the person may do."""
-        return permissions_of(self.role)
-
-    def may(self, permission: Permission) -> bool:
-        """Return True if the person's role has the permission."""
-        return permission in self.permissions()
 
 
 def services() -> Services:

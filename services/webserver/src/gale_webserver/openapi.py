@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 from flask import Flask, Response
 
-from gale_webserver.access.roles import Permission
-from gale_webserver.access.table import PERMISSION_OF
+from gale.access.roles import Permission
+from gale_webserver.auth.table import PERMISSION_OF
 from gale_webserver.problems import PROBLEM_TYPE, Problem
 from gale_webserver.query import MAX_INTEGER, Param
 from gale_webserver.routing import JSON_TYPE, Declared, Routes

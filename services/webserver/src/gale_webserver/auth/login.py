@@ -1,6 +1,5 @@
 """Signing in and out: of the page by cookie, of the REST API by token."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -8,28 +7,22 @@ from urllib.parse import urlencode
 
 import msgspec
 from flask import Response, request
-from sqlalchemy import select
 
-from gale.db.engine import reading, writing
+from gale.access import sessions
+from gale.access.people import LoginRefused, TooManyLogins, cookie_name
+from gale.access.redirects import local_path
+from gale.db.engine import writing
 from gale.db.read.browse import AnyRow
 from gale.db.requests import audit
-from gale.db.tables import user
-from gale.db.users import password_matches
-from gale_webserver.access import sessions
-from gale_webserver.auth.guard import cookie_name
 from gale_webserver.context import Services, person, services
 from gale_webserver.problems import Refused
 from gale_webserver.query import Query, text
-from gale_webserver.redirects import local_path
 from gale_webserver.routing import JSON_TYPE, Routes, answer
 from gale_webserver.version import version
 
 routes = Routes("auth")
 
 CLI_TOKEN_SECONDS: Final = 3600
-SLOT_SECONDS: Final = 5.0
-#: argon2 takes 64 MB and a core; more at once would starve everybody else.
-_slots: Final = threading.BoundedSemaphore(2)
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -67,39 +60,22 @@ class Me(msgspec.Struct, kw_only=True):
 
 def _check(credentials: Credentials) -> AnyRow:
     """Return the account, or refuse in the same words and time whatever was wrong."""
-    used = services()
-    address = request.remote_addr or ""
-    name = credentials.username[:250]
-    wait = used.throttle.seconds_to_wait(name, address)
-    if wait > 0:
-        raise Refused(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"Too many failed logins from this address. Wait {wait:.0f} seconds and try again.",
-            {"Retry-After": str(max(1, round(wait)))},
-        )
-    with reading(used.engine) as conn:
-        account = conn.execute(select(user).where(user.c.username == name)).one_or_none()
-    if not _slots.acquire(timeout=SLOT_SECONDS):
-        raise Refused(
-            HTTPStatus.TOO_MANY_REQUESTS, "Too many people sign in just now. Try again.", {"Retry-After": "2"}
-        )
     try:
-        fits = password_matches(None if account is None else account.password_hash, credentials.password)
-    finally:
-        _slots.release()
-    if account is None or not fits or not account.is_active:
-        used.throttle.failed(name, address)
-        with writing(used.engine) as conn:
-            audit(conn, "login_failed", user=name, now=used.clock.now())
-        raise Refused(HTTPStatus.UNAUTHORIZED, "The user name or the password is wrong.")
-    used.throttle.succeeded(name, address)
-    return account
+        return services().doorkeeper.by_password(credentials.username, credentials.password, request.remote_addr or "")
+    except TooManyLogins as refused:
+        headers = {"Retry-After": str(refused.seconds)}
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, str(refused), headers) from None
+    except LoginRefused as refused:
+        raise Refused(HTTPStatus.UNAUTHORIZED, str(refused)) from None
+
+
+def _cookie(used: Services) -> str:
+    return request.cookies.get(cookie_name(secure=used.secure), "")
 
 
 def _set_cookie(response: Response, used: Services, value: str, lifetime: timedelta) -> None:
-    response.set_cookie(
-        cookie_name(), value, max_age=lifetime, httponly=True, samesite="Lax", secure=used.secure, path="/"
-    )
+    name = cookie_name(secure=used.secure)
+    response.set_cookie(name, value, max_age=lifetime, httponly=True, samesite="Lax", secure=used.secure, path="/")
 
 
 @routes.post("/ui/login", body=Credentials, answer=SignedIn)
@@ -109,15 +85,10 @@ def login(body: Credentials) -> Response:
         raise Refused(HTTPStatus.FORBIDDEN, "Another site tried to sign you in. Sign in on Gale's own page.")
     account = _check(body)
     used = services()
-    now = used.clock.now()
-    lifetime = timedelta(minutes=used.settings.webserver.session_lifetime_minutes)
-    with writing(used.engine) as conn:
-        sessions.close_session(conn, request.cookies.get(cookie_name(), ""))
-        new = sessions.open_session(conn, account, now, lifetime)
-        audit(conn, "login", user=account.username, now=now)
+    new = used.doorkeeper.open_session(account, _cookie(used))
     signed_in = SignedIn(user=account.username, username=account.username, role=account.role, csrf_token=new.csrf_token)
     response = answer(signed_in)
-    _set_cookie(response, used, new.cookie, lifetime)
+    _set_cookie(response, used, new.cookie, used.doorkeeper.lifetime)
     return response
 
 
@@ -125,9 +96,7 @@ def login(body: Credentials) -> Response:
 def logout() -> Response:
     """End the session."""
     used = services()
-    with writing(used.engine) as conn:
-        sessions.close_session(conn, request.cookies.get(cookie_name(), ""))
-        audit(conn, "logout", user=person().username, now=used.clock.now())
+    used.doorkeeper.close_session(_cookie(used), person().username)
     response = Response(status=HTTPStatus.NO_CONTENT)
     _set_cookie(response, used, "", timedelta(0))
     return response

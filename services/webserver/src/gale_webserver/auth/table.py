@@ -6,7 +6,7 @@ Keys are the routes' endpoints: group, dot, name of the function.
 from collections.abc import Mapping
 from typing import Final
 
-from gale_webserver.access.roles import Permission
+from gale.access.roles import Permission
 
 P: Final = Permission
 

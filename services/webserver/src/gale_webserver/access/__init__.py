@@ -1,1 +1,0 @@
-"""Roles, permissions, sessions, tokens: what the guard and the login are made of."""
