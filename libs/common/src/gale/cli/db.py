@@ -32,6 +32,23 @@ def migrate(session: Session) -> None:
 
 
 @db.command()
+@pass_session
+def prepare(session: Session) -> None:
+    """Make or renew the tables and the first user, and say how to log in: what a cluster needs before it starts."""
+    from gale.cli.first_start import PASSWORD_VARIABLE, ensure_admin, make_tables
+
+    make_tables(session, session.bare_engine)
+    login = ensure_admin(session, session.bare_engine)
+    click.echo(f"The database {_where(session)} is ready.")
+    click.echo(f"Page:      {session.settings.webserver.base_url}")
+    click.echo(f"User:      {login.username}")
+    if login.password:
+        click.echo(f"Password:  {login.password}    (kept in {login.file})")
+    else:
+        click.echo(f"Password:  the one that you have set, on the page or in {PASSWORD_VARIABLE}")
+
+
+@db.command()
 @yes_option
 @pass_session
 def reset(session: Session, *, yes: bool) -> None:

@@ -1,11 +1,9 @@
 """`gale standalone`: everything on this machine, in the foreground, until Ctrl-C."""
 
-import contextlib
 import fcntl
 import http.client
 import json
 import os
-import secrets
 import signal
 import socket
 import ssl
@@ -14,21 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from gale.cli.children import Children
+from gale.cli.first_start import ADMIN, PASSWORD_FILE, PASSWORD_VARIABLE, ensure_admin, make_tables, read_password
 from gale.cli.session import Session, pass_session
 from gale.errors import BadRequest, ConfigError
-from gale.settings import Settings, environment, whole_environment
+from gale.settings import Settings, whole_environment
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-ADMIN: Final = "admin"
-PASSWORD_FILE: Final = "admin-password"  # noqa: S105 - the name of a file
-PASSWORD_VARIABLE: Final = "GALE_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
 LOCK_FILE: Final = "standalone.lock"
 START_SECONDS: Final = 60.0
 #: What a newcomer wants, unless somebody has set it: many tasks at once, and DAGs that are switched on.
@@ -51,7 +44,8 @@ def standalone(session: Session, port: int | None, host: str | None) -> None:
         chosen = _free_port(host, port)
         for folder in (settings.core.dags_folder, settings.logging.base_log_folder):
             folder.mkdir(parents=True, exist_ok=True)
-        _prepare(session, session.bare_engine)
+        make_tables(session, session.bare_engine)
+        ensure_admin(session, session.bare_engine)
         session.bare_engine.dispose()
         children = Children(_environment(settings, host, chosen), session.clock)
         _stop_on_signals(children)
@@ -129,54 +123,6 @@ def _environment(settings: Settings, host: str, port: int) -> dict[str, str]:
     return variables
 
 
-def _prepare(session: Session, engine: "Engine") -> None:
-    """Make or renew the tables, and the first user."""
-    from gale.db.schema import check_schema
-    from gale.errors import SchemaOutdated
-
-    try:
-        check_schema(engine)
-    except SchemaOutdated:
-        from gale.db.migrate import migrate
-
-        migrate(engine, default_pool_slots=session.settings.core.default_pool_task_slot_count)
-    _ensure_admin(session, engine)
-
-
-def _ensure_admin(session: Session, engine: "Engine") -> None:
-    """Make the user `admin` if there is no user yet; a password that is given is set every time."""
-    from gale.db import users
-    from gale.db.engine import writing
-
-    given = environment(PASSWORD_VARIABLE)
-    file = session.settings.home / PASSWORD_FILE
-    with writing(engine) as connection:
-        if users.count_users(connection) == 0:
-            password = given or secrets.token_urlsafe(12)
-            users.create_user(connection, users.NewUser(username=ADMIN, password=password, role="Admin"), session.now())
-        elif given and _read(file) != given and users.find_user(connection, ADMIN) is not None:
-            password = given
-            users.set_password(connection, ADMIN, password)
-        else:
-            return
-    _write_private(file, password)
-
-
-def _write_private(file: Path, text: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        file.unlink()
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(f"{text}\n")
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-
-
 def _stop_on_signals(children: Children) -> None:
     def handle(number: int, _frame: FrameType | None) -> None:
         if children.stop_reason:
@@ -214,7 +160,7 @@ def _url(settings: Settings, host: str, port: int) -> str:
 
 def _welcome(settings: Settings, host: str, port: int) -> None:
     file = settings.home / PASSWORD_FILE
-    password = _read(file)
+    password = read_password(settings.home)
     lines = [
         f"Gale is ready:  {click.style(_url(settings, host, port), bold=True)}",
         f"User:           {ADMIN}",
