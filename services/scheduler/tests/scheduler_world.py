@@ -217,13 +217,15 @@ class World:
 
     # --- schedulers ------------------------------------------------------------------------------
 
-    def start(self, *, slots: int = 32, stops_at_once: bool = True) -> Scheduler:
-        """Start a scheduler with an executor of its own."""
+    def start(
+        self, *, slots: int = 32, stops_at_once: bool = True, over: Callable[[int, RunBook], HandExecutor] | None = None
+    ) -> Scheduler:
+        """Start a scheduler with an executor of its own; `over` makes another than one that runs tasks right here."""
         name = f"s{len(self.schedulers) + 1}"
         engine = self.engines.take()
-        executor = HandExecutor(slots, stops_at_once=stops_at_once)
         limits = self.limits
         book = RunBook(self.clock, max_active_tasks=limits.max_active_tasks, max_active_runs=limits.max_active_runs)
+        executor = HandExecutor(slots, stops_at_once=stops_at_once) if over is None else over(slots, book)
         store = DagStore(
             self.dags,
             are_paused=False,
