@@ -13,6 +13,8 @@ from gale.core.attempt import Outcome
 from gale.core.graph import CallbackKind
 from gale.core.ports import JobAnswer
 from gale.db import tables as t
+from gale.db.engine import reading
+from gale.db.read.why import Defaults, why_task
 
 CHAIN = dag("etl", "a", task("b", "a"))
 
@@ -279,3 +281,18 @@ def test_a_task_that_a_new_version_lacks_is_left_unclaimed_and_removed_by_the_ow
     assert worker.claim(command) == []
     cluster.advance(2)
     assert cluster.states("etl") == {"a": "removed", "b": "queued"}
+
+
+def test_why_names_the_queue_that_no_worker_listens_to_and_the_workers_that_are_full(cluster: World) -> None:
+    _begin(cluster, dag("etl", task("a", queue="fast"), "b", "c"))
+    defaults = Defaults(parallelism=32, max_active_tasks=16, max_active_runs=16)
+
+    def why(task_id: str) -> str:
+        with reading(cluster.engine) as connection:
+            return why_task(connection, ("etl", "r1", task_id), defaults, cluster.clock.now()).cause.value
+
+    assert (why("a"), why("b")) == ("no_worker", "no_worker")
+    worker = HandWorker(cluster, "w1", slots=1)
+    assert (why("a"), why("b")) == ("no_worker", "waits_for_worker")
+    worker.claim(*commands(cluster, "b"))
+    assert (why("b"), why("c")) == ("running", "workers_busy")

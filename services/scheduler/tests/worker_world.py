@@ -46,14 +46,14 @@ class HandBroker(HandExecutor):
 class HandWorker:
     """One worker: claims, ends and renews when a test says so."""
 
-    def __init__(self, world: World, hostname: str) -> None:
+    def __init__(self, world: World, hostname: str, slots: int = 16) -> None:
         self.world = world
         self.engine = world.engines.take()
         self.job_id = new_key(world.clock.now())
         identity = WorkerIdentity(job_id=self.job_id, hostname=hostname, actor=f"worker:{hostname}")
         self.claims = Claims(identity, FileVersions(world.dags, world.folder / "versions"))
         with writing(self.engine) as connection:
-            about = {"hostname": hostname, "pid": 1, "process_key": "", "queues": "default", "slots": 16}
+            about = {"hostname": hostname, "pid": 1, "process_key": "", "queues": "default", "slots": slots}
             lease.open_job(connection, job_id=self.job_id, job_type="worker", now=world.clock.now(), **about)
 
     def claim(self, *commands: AttemptOrder) -> list[AttemptOrder]:

@@ -8,7 +8,7 @@ import pytest
 
 from gale.core import events as e
 from gale.core import explain as explain_module
-from gale.core.explain import Cause, Surroundings, explain_dag, explain_run, explain_task
+from gale.core.explain import Cause, Surroundings, WorkerSeats, explain_dag, explain_run, explain_task
 from gale.core.facts import RunStatus, TaskFacts
 from gale.core.graph import DagSpec, TaskSpec
 from gale.core.run_machine import RunMachine
@@ -64,6 +64,10 @@ def checked(answer):
     assert CHINESE.search(answer.sentence_zh)
     assert "None" not in answer.sentence
     return answer
+
+
+def seats(*queues, taken=0):
+    return WorkerSeats(hostname="w1", queues=frozenset(queues or ["default"]), slots=2, taken=taken)
 
 
 def scheduled(**more):
@@ -135,7 +139,7 @@ def test_a_run_says_what_keeps_it_from_going_on(state, more, cause):
     [
         (TaskState.RUNNING, Cause.RUNNING),
         (TaskState.RESTARTING, Cause.STOPPING),
-        (TaskState.QUEUED, Cause.WAITS_FOR_WORKER),
+        (TaskState.QUEUED, Cause.NO_WORKER),
         (TaskState.UP_FOR_RETRY, Cause.RETRY_DELAY),
         (TaskState.UP_FOR_RESCHEDULE, Cause.RESCHEDULE_DELAY),
         (TaskState.SCHEDULED, Cause.ABOUT_TO_RUN),
@@ -262,6 +266,26 @@ def test_every_cause_is_given_by_some_question():
     assert [cause.name for cause in Cause if text.count(f"Cause.{cause.name}") == 0] == []
 
 
+@pytest.mark.parametrize(
+    ("workers", "cause", "words"),
+    [
+        ((), Cause.NO_WORKER, "No worker is running that takes tasks from queue 'fast'. Start one with"),
+        ((seats("slow", "default"),), Cause.NO_WORKER, "those that run take from default, slow"),
+        ((seats("fast", taken=2), seats("slow")), Cause.WORKERS_BUSY, "All 2 slots of the workers"),
+        (
+            (seats("fast", taken=2), seats("fast", taken=1)),
+            Cause.WAITS_FOR_WORKER,
+            "is on the way to a worker (w1, w1)",
+        ),
+    ],
+)
+def test_a_queued_task_says_whether_any_worker_can_take_it(workers, cause, words):
+    machine = machine_of(task("a", queue="fast"), rows=[row("a", TaskState.QUEUED, due_at=LATER)])
+    answer = explain(machine, "a", workers=workers)
+    assert answer.cause is cause
+    assert words in answer.sentence
+
+
 def test_the_answers_follow_a_task_through_its_life():
     machine = machine_of(task("a", retries=1, retry_delay=60.0), run=RunState.QUEUED)
     ledger = SlotLedger([("p", 1)])
@@ -273,7 +297,7 @@ def test_the_answers_follow_a_task_through_its_life():
         e.AttemptFailed(ti="a", token="t", reason="exit code 1"),
     ):
         machine.handle(event, NOW)
-        causes.append(explain(machine, "a", ledger=ledger).cause)
+        causes.append(explain(machine, "a", ledger=ledger, workers=(seats(),)).cause)
     assert causes == [
         Cause.ABOUT_TO_RUN,
         Cause.ABOUT_TO_RUN,

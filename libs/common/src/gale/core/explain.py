@@ -34,6 +34,8 @@ class Cause(StrEnum):
     PAST = "depends_on_past"
     RETRY_DELAY = "retry_delay"
     RESCHEDULE_DELAY = "reschedule_delay"
+    NO_WORKER = "no_worker"
+    WORKERS_BUSY = "workers_busy"
     WAITS_FOR_WORKER = "waits_for_worker"
     POOL_MISSING = "pool_missing"
     POOL_TOO_SMALL = "pool_too_small"
@@ -55,6 +57,16 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSeats:
+    """A living worker: from which queues it takes tasks, how many at once, how many it has."""
+
+    hostname: str
+    queues: frozenset[str]
+    slots: int
+    taken: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What must be known beside the run: the DAG's switch, the schedulers, the next run.
 
@@ -72,6 +84,7 @@ class Surroundings:
     next_run_after: datetime | None = None
     open_slots: int = 0
     parallelism: int = 0
+    workers: tuple[WorkerSeats, ...] = ()
 
 
 def _answer(cause: Cause, english: str, chinese: str, **facts: object) -> Explanation:
@@ -197,13 +210,46 @@ def _explain_waiting(
                 due_at=_iso(facts.due_at),
             )
         case TaskState.QUEUED:
-            return _answer(
-                Cause.WAITS_FOR_WORKER,
-                "It has a slot and waits for a worker to claim it.",
-                "已获得槽位，正在等待 worker 领取。",
-            )
+            return _explain_queued(machine.task_spec(facts.ti).queue, facts, around)
         case _:
             return _explain_slots(ledger, candidate, around)
+
+
+def _explain_queued(queue: str, facts: TaskFacts, around: Surroundings) -> Explanation:
+    """It has a slot, and its command has been sent: what is there to claim it?"""
+    listening = [worker for worker in around.workers if queue in worker.queues]
+    if not listening:
+        others = ", ".join(sorted({name for worker in around.workers for name in worker.queues}))
+        return _answer(
+            Cause.NO_WORKER,
+            f"No worker is running that takes tasks from queue {queue!r}"
+            + (f"; those that run take from {others}." if others else ".")
+            + f" Start one with `gale worker -q {queue}`.",
+            f"没有正在运行的 worker 监听队列 {queue!r}"
+            + (f"（现有 worker 监听：{others}）" if others else "")
+            + f"。请用 `gale worker -q {queue}` 启动。",
+            queue=queue,
+            queues=others,
+        )
+    slots, taken = sum(worker.slots for worker in listening), sum(worker.taken for worker in listening)
+    hosts = ", ".join(worker.hostname for worker in listening[:_NAMED])
+    facts_of_it = {"queue": queue, "workers": len(listening), "slots": slots, "taken": taken}
+    if taken >= slots:
+        return _answer(
+            Cause.WORKERS_BUSY,
+            f"All {slots} slots of the workers that take from queue {queue!r} are taken ({hosts}). "
+            "Start another worker, or raise worker_concurrency.",
+            f"监听队列 {queue!r} 的 worker（{hosts}）的 {slots} 个槽位都被占用。"
+            "请再启动一个 worker 或调大 worker_concurrency。",
+            **facts_of_it,
+        )
+    return _answer(
+        Cause.WAITS_FOR_WORKER,
+        f"It has a slot, and its command is on the way to a worker ({hosts}). If none claims it by "
+        f"{_iso(facts.due_at)}, it is sent anew.",
+        f"已获得槽位，命令正在发往 worker（{hosts}）；若到 {_iso(facts.due_at)} 仍无人领取，将重新发送。",
+        **facts_of_it,
+    )
 
 
 def _explain_ended(facts: TaskFacts) -> Explanation:

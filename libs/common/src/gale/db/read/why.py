@@ -11,19 +11,20 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, select
 
-from gale.core.explain import Cause, Explanation, Surroundings, explain_dag, explain_run, explain_task
+from gale.core.explain import Cause, Explanation, Surroundings, WorkerSeats, explain_dag, explain_run, explain_task
 from gale.core.facts import TaskFacts
 from gale.core.graph import DagSpec
 from gale.core.graph_order import effective_weights
 from gale.core.run_machine import RunMachine, past_is_met
 from gale.core.selection import downstream_of
 from gale.core.slots import Candidate, SlotLedger
-from gale.core.states import OCCUPYING, RunState, TaskState
+from gale.core.states import CLAIMED, OCCUPYING, RunState, TaskState
 from gale.db import tables as t
 from gale.db.read import scheduling as ask
 from gale.errors import NotFound
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CLAIMED: Final = sorted(state.value for state in CLAIMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,4 +196,22 @@ def _surroundings(connection: Connection, dag: Any, run: Any, defaults: Defaults
         next_run_after=dag.next_run_after,
         open_slots=parallelism - taken,
         parallelism=parallelism,
+        workers=living_workers(connection, now),
+    )
+
+
+def living_workers(connection: Connection, now: datetime) -> tuple[WorkerSeats, ...]:
+    """Return the workers that have a lease, with what they hold, ordered by host."""
+    job, ti = t.job.c, t.task_instance.c
+    held = select(func.count()).where(ti.job_id == job.id, ti.state.in_(_CLAIMED)).correlate(t.job)
+    query = (
+        select(job.hostname, job.queues, job.slots, held.scalar_subquery().label("taken"))
+        .where(job.job_type == "worker", job.state == "running", job.lease_until >= now)
+        .order_by(job.hostname, job.id)
+    )
+    return tuple(
+        WorkerSeats(
+            hostname=row.hostname, queues=frozenset(row.queues.split(",")), slots=row.slots or 0, taken=row.taken
+        )
+        for row in connection.execute(query)
     )
