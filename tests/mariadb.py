@@ -24,7 +24,7 @@ def running() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="gale-mariadb-") as folder:
         data, user = Path(folder) / "data", _user()
         _call(["mariadb-install-db", f"--datadir={data}", "--auth-root-authentication-method=normal", *user])
-        port = _free_port()
+        port = free_port()
         server = subprocess.Popen(
             [
                 "mariadbd",
@@ -54,7 +54,8 @@ def _user() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -6,6 +6,8 @@
     │   ├── DuplicateTaskId · CyclicDag · InvalidId · UnknownArgument
     ├── StoreError             the database cannot be used
     │   ├── StoreUnreachable · StoreLocked · StoreReadOnly · SchemaOutdated · SchemaTooNew
+    ├── BrokerError            the broker cannot be used
+    ├── BadMessage             a message on the broker is not ours
     ├── IllegalTransition      the table has no row for this state and event
     ├── RunExists              the run id or the logical date is taken
     ├── NotFound               a DAG, run, task, pool … that was named does not exist
@@ -72,6 +74,16 @@ class SchemaOutdated(StoreError):
 
 class SchemaTooNew(StoreError):
     """The database has a schema that this program does not know."""
+
+
+class BrokerError(GaleError):
+    """The broker cannot be used."""
+
+    exit_code = 3
+
+
+class BadMessage(GaleError):
+    """A message on the broker is not ours: malformed, too large, or not signed with our key."""
 
 
 class IllegalTransition(GaleError):

@@ -4,6 +4,8 @@
 encrypted, and several keys separated by commas allow rotation (the first one encrypts).
 """
 
+import hashlib
+import hmac
 from collections.abc import Iterable
 from typing import Final
 
@@ -14,6 +16,8 @@ from gale.errors import ConfigError
 
 #: What stands in the place of a secret.
 MASK: Final = masking.MASK
+#: Fewer could be tried out.
+LEAST_SECRET_CHARACTERS: Final = 16
 
 
 class FernetBox:
@@ -67,6 +71,27 @@ class FernetBox:
     def rotate(self, text: str, *, what: str = "a value") -> str:
         """Return `text`, encrypted by any of the keys, encrypted anew by the first."""
         return self.encrypt(self.decrypt(text, what=what))
+
+
+def derive_key(secret: str, purpose: str) -> bytes:
+    """Return a key for one purpose, made from the installation's secret.
+
+    With a key for each purpose, what is signed for one cannot be used for another.
+
+    Args:
+        secret: `[webserver] secret_key`.
+        purpose: A name, such as "task commands".
+
+    Raises:
+        ConfigError: The secret is empty or too short.
+    """
+    if len(secret) < LEAST_SECRET_CHARACTERS:
+        problem = f"has only {len(secret)} characters" if secret else "is empty"
+        raise ConfigError(
+            f"[webserver] secret_key {problem}, so {purpose} cannot be signed. "
+            f"Set it to at least {LEAST_SECRET_CHARACTERS} random characters, the same for every service."
+        )
+    return hmac.new(secret.encode(), f"gale {purpose}".encode(), hashlib.sha256).digest()
 
 
 def is_sensitive_name(name: str, extra: Iterable[str] = ()) -> bool:

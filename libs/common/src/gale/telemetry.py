@@ -48,6 +48,18 @@ ACCESS_BAD_TOKEN: Final = "access.bad_token"  # noqa: S105 - the name of an even
 ACCESS_BAD_SESSION: Final = "access.bad_session"
 SESSION_NOT_RENEWED: Final = "session.not_renewed"
 
+# --- log events of flower-proxy and of remote logs ---------------------------------------------------
+
+FLOWER_READY: Final = "flower.ready"
+FLOWER_SAID: Final = "flower.said"
+FLOWER_ENDED: Final = "flower.ended"
+FLOWER_AWAY: Final = "flower.away"
+FLOWER_USED: Final = "flower.used"
+LOG_SERVER_START: Final = "log_server.start"
+LOG_REFUSED: Final = "log.refused"
+LOG_STORED: Final = "log.stored"
+LOG_NOT_STORED: Final = "log.not_stored"
+
 # --- log events of the broker ------------------------------------------------------------------------
 
 BROKER_AWAY: Final = "broker.away"
