@@ -127,7 +127,7 @@ def test_the_sequential_executor_has_one_slot_whatever_the_parallelism():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("CeleryExecutor", "pip install gale[celery]"), ("KubernetesExecutor", "'KubernetesExecutor', which is unknown")],
+    [("CeleryExecutor", "`gale worker`"), ("KubernetesExecutor", "'KubernetesExecutor', which is unknown")],
 )
 def test_an_executor_that_is_not_there_is_refused_with_what_to_do(name, words):
     with pytest.raises(ConfigError) as refused:
