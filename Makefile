@@ -11,7 +11,7 @@ PYTHON      := $(shell for p in python3 python3.14 python3.13 python3.12 python3
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 endif
 
-PARTS       := libs/common libs/airflow-compat services/scheduler services/webserver
+PARTS       := libs/common libs/airflow-compat services/flower-proxy services/scheduler services/webserver services/worker
 PROJECTS    := pyproject.toml $(PARTS:%=%/pyproject.toml) constraints.txt
 PAGE        := $(shell find services/webserver/frontend services/webserver/hatch_build.py -type f \
 	-not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)

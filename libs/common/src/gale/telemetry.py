@@ -67,10 +67,22 @@ BROKER_BACK: Final = "broker.back"
 COMMANDS_LATE: Final = "commands.late"
 HINT_REFUSED: Final = "hint.refused"
 
+# --- log events of the worker ------------------------------------------------------------------------
+
+WORKER_START: Final = "worker.start"
+WORKER_READY: Final = "worker.ready"
+WORKER_DRAIN: Final = "worker.drain"
+WORKER_NOT_CLOSED: Final = "worker.not_closed"
+CLAIM_STRAY: Final = "claim.stray"
+MESSAGE_REFUSED: Final = "message.refused"
+MESSAGE_NOT_SHOWN: Final = "message.not_shown"
+MESSAGE_NOT_ACKNOWLEDGED: Final = "message.not_acknowledged"
+
 #: Libraries that log what our own lines say better.
 _QUIET: Final = {
     "alembic": logging.WARNING,
     "amqp": logging.WARNING,
+    "httpx": logging.WARNING,
     "kombu": logging.WARNING,
     "pika": logging.CRITICAL,
     "watchfiles": logging.WARNING,

@@ -41,6 +41,10 @@ class Permission(StrEnum):
     CONNECTIONS_EDIT = "connections.edit"
     CONFIG_READ = "config.read"
     AUDIT_READ = "audit.read"
+    #: See Flower's pages.
+    FLOWER_READ = "flower.read"
+    #: Revoke tasks, resize and stop workers with Flower.
+    FLOWER_EDIT = "flower.edit"
     USERS_READ = "users.read"
     USERS_EDIT = "users.edit"
 
@@ -60,6 +64,7 @@ _VIEWER: Final = frozenset(
         P.IMPORT_ERRORS_READ,
         P.POOLS_READ,
         P.JOBS_READ,
+        P.FLOWER_READ,
     }
 )
 _USER: Final = _VIEWER | {P.DAGS_EDIT, P.DAGS_DELETE, P.RUNS_TRIGGER, P.RUNS_EDIT, P.RUNS_DELETE, P.TASKS_EDIT}
@@ -72,6 +77,7 @@ _OP: Final = _USER | {
     P.CONNECTIONS_EDIT,
     P.CONFIG_READ,
     P.AUDIT_READ,
+    P.FLOWER_EDIT,
 }
 
 ROLES: Final[Mapping[str, frozenset[Permission]]] = {
