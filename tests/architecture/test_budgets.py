@@ -38,6 +38,7 @@ INNER_IMPORTS: Mapping[str, str] = {
     "gale/__init__.py": "DAG authors' page: each name is loaded when it is asked for, or `import gale` takes a second",
     "gale_scheduler/cli.py": "listed by `gale --help`, which must not load the scheduler",
     "gale_webserver/cli.py": "listed by `gale --help`, which must not load Flask",
+    "gale_worker/cli.py": "listed by `gale --help`, which must not load Celery",
     "gale/cli/": "`gale version` answers in 0.15 s only if each command loads no more than it needs",
     "gale/executors/__init__.py:make_celery_executor": "Celery takes 0.2 s and 18 MB, and only a cluster needs it",
     "gale/authoring/calling.py:call_with_context": "asyncio takes 25 ms, and only coroutines need it",

@@ -1,0 +1,1 @@
+"""The worker: takes task commands from the broker, claims their attempts, runs them, writes how they ended."""

@@ -1,0 +1,257 @@
+"""Celery's worker in this process: it brings the messages, and shows Flower what runs.
+
+Celery runs nothing. Its consumer hands each message to the gate (`intake`); when the attempt has
+been claimed, the message becomes a task of Celery's thread pool that waits for the end of the
+attempt and repeats it in Celery's words. So nobody but the rows decides what has happened, and
+Celery can lose its connection, or end, without any attempt noticing.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from billiard.einfo import ExceptionWithTraceback
+from celery import Celery, signals
+from celery.app import trace
+from celery.concurrency.thread import TaskPool
+from celery.exceptions import Ignore, Retry
+from celery.worker import WorkController, control, state
+from celery.worker.consumer.consumer import Consumer
+from celery.worker.request import Request
+
+from gale import telemetry
+from gale.broker.trouble import explain
+from gale.broker.wire import TASK_NAME
+from gale_worker.batches import TELL_SECONDS
+from gale_worker.intake import Intake
+from gale_worker.latch import Latch
+from gale_worker.tickets import Report, Ticket, Verdict
+
+log = structlog.get_logger()
+
+#: Messages that the broker sends beyond the free slots, so that there is always a next one.
+PREFETCH: Final = 8
+LONGEST_PAUSE_SECONDS: Final = 5.0
+STOPPED_IN_FLOWER: Final = "A user terminated the task by Celery's remote control"
+#: What these say, our own lines say better; what they say of warnings and errors is kept.
+_QUIET: Final = ("celery", "kombu", "amqp")
+
+
+class AttemptFailed(Exception):
+    """An attempt failed; the reason stands in its log and in the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeleryActions:
+    """What Celery's remote control can ask for."""
+
+    #: Stop an attempt: ti, token, reason.
+    stop: Callable[[str, str, str], None]
+    #: End the worker, for a reason.
+    end: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeleryOptions:
+    """How Celery's worker is to run."""
+
+    node_name: str
+    queues: Sequence[str]
+    slots: int
+
+
+class Shown:
+    """The attempts that Celery shows, by Celery's id of the task: the token."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[str, Ticket] = {}
+
+    def add(self, ticket: Ticket) -> None:
+        """Enter an attempt."""
+        self._tickets[ticket.command.token] = ticket
+
+    def get(self, task_id: str) -> Ticket | None:
+        """Return an attempt that is being shown."""
+        return self._tickets.get(task_id)
+
+    def wait(self, task_id: str) -> Report:
+        """Wait until an attempt has ended; it is not shown any more then."""
+        ticket = self._tickets.get(task_id)
+        if ticket is None:
+            return Report(Verdict.SUPERSEDED, "it is not here")
+        ticket.reported.wait()
+        self._tickets.pop(task_id, None)
+        return ticket.report
+
+
+def register_task(app: Celery, shown: Shown) -> None:
+    """Register the task that stands for an attempt."""
+
+    def run(task: Any, **_about: object) -> str:
+        report = shown.wait(task.request.id)
+        match report.verdict:
+            case Verdict.SUCCESS:
+                return report.text
+            case Verdict.RETRY:
+                raise Retry(report.text, exc=AttemptFailed(report.text))
+            case Verdict.SUPERSEDED:
+                raise Ignore
+            case _:
+                raise AttemptFailed(report.text)
+
+    # Failures are expected here: without a traceback, which would only show this function.
+    app.task(run, name=TASK_NAME, bind=True, throws=(AttemptFailed,), typing=False, Request=AttemptRequest)
+
+
+class AttemptRequest(Request):  # type: ignore[misc]  # Celery publishes no types
+    """Celery's view of one attempt."""
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """Stop the attempt: Flower's button "Terminate"."""
+        del pool, signal
+        worker: GaleWorker = self.app.gale_worker
+        worker.terminate_attempt(self.id)
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:  # noqa: D102
+        error = exc_info.exception
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        if isinstance(error, Ignore):
+            # Celery says nothing of what it ignores, and Flower would show it as running for ever.
+            self.send_event("task-revoked", terminated=True, signum=None, expired=False)
+        return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+
+class AttemptPool(TaskPool):  # type: ignore[misc]
+    """Celery's thread pool, which does not wait for attempts when Celery ends: the worker itself does that."""
+
+    def on_stop(self) -> None:
+        """End without waiting."""
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+
+class GatedConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer, with the gate before it, and with patience for a broker that is away."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        worker: GaleWorker = self.controller
+        self._intake = worker.intake
+        self._asked = worker.asked_to_end
+        # Whoever waits for the claim has its slot; these are beyond the slots.
+        self.initial_prefetch_count = worker.concurrency + min(worker.concurrency, PREFETCH)
+
+    def create_task_handler(self, promise: Any = None) -> Callable[[Any], None]:
+        """Return what takes messages; called for each new connection, before anything is consumed."""
+        del promise
+        return self._intake.attach(self)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, however long it takes: also when password, virtual host or permissions are still missing."""
+        pause, told, waited = 0.5, "", 0.0
+        errors = (*self.connection_errors, *self.channel_errors, OSError)
+        while True:
+            state.maybe_shutdown()
+            try:
+                conn.connect()
+            except errors as error:
+                trouble = explain(error, self.app.conf.broker_url)
+                if trouble != told or waited >= TELL_SECONDS:
+                    log.warning(telemetry.BROKER_AWAY, trouble=trouble, next="tries again every few seconds")
+                    told, waited = trouble, 0.0
+            else:
+                if told:
+                    log.info(telemetry.BROKER_BACK)
+                self.first_connection_attempt = False
+                return conn
+            self._asked.wait(pause)
+            waited += pause
+            pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
+
+    def on_connection_error_after_connected(self, exc: BaseException) -> None:
+        """Tell that the connection is gone, in our words."""
+        log.warning(
+            telemetry.BROKER_AWAY,
+            trouble=explain(exc, self.app.conf.broker_url),
+            next="connects anew; what runs goes on",
+        )
+        super().on_connection_error_after_connected(exc)
+
+
+class GaleWorker(WorkController):  # type: ignore[misc]
+    """Celery's worker without what a program around it would do: banner, signals, logging.
+
+    Args:
+        app: The application.
+        intake: The gate.
+        options: How to run.
+        actions: What remote control may have done.
+    """
+
+    def __init__(self, app: Celery, intake: Intake, options: CeleryOptions, actions: CeleryActions) -> None:
+        self.intake = intake
+        self.shown = Shown()
+        self.asked_to_end = Latch()
+        self._actions = actions
+        app.gale_worker = self
+        register_task(app, self.shown)
+        _own_shutdown_command(actions)
+        super().__init__(
+            app=app,
+            hostname=options.node_name,
+            queues=list(options.queues),
+            concurrency=options.slots,
+            pool=AttemptPool,
+            consumer_cls=GatedConsumer,
+            prefetch_multiplier=1,
+            task_events=app.conf.worker_send_task_events,
+            without_mingle=True,
+            without_gossip=True,
+            disable_rate_limits=True,
+        )
+
+    def on_before_init(self, **_kwargs: Any) -> None:
+        """Get Celery's shortcuts ready."""
+        trace.setup_worker_optimizations(self.app, self.hostname)
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Tell that messages come in."""
+        signals.worker_ready.send(sender=consumer)
+        log.info(telemetry.WORKER_READY, node=self.hostname, queues=sorted(self.app.amqp.queues.consume_from))
+
+    def show(self, tickets: Sequence[Ticket]) -> None:
+        """Acknowledge the messages of attempts and show them as running; from any thread."""
+        for ticket in tickets:
+            self.shown.add(ticket)
+        self.intake.show(tickets)
+
+    def terminate_attempt(self, task_id: str) -> None:
+        """Stop an attempt because remote control has asked for it."""
+        ticket = self.shown.get(task_id)
+        if ticket is not None:
+            self._actions.stop(*ticket.name, STOPPED_IN_FLOWER)
+
+    def end(self) -> None:
+        """Have `start` return; from any thread."""
+        state.should_stop = 0
+        self.asked_to_end.set()
+        self.intake.look()
+
+
+def quiet_celery() -> None:
+    """Keep what Celery's libraries log of warnings and errors only."""
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _own_shutdown_command(actions: CeleryActions) -> None:
+    """Have Flower's button "Shut down" drain the worker, as SIGTERM does."""
+
+    def shutdown(_state: Any, msg: str = "", **_kwargs: object) -> dict[str, str]:
+        del msg
+        actions.end("Celery's remote control asked for it")
+        return {"ok": "the worker ends when its tasks have ended"}
+
+    control.Panel.data["shutdown"] = shutdown
