@@ -1,4 +1,4 @@
-"""Two DAGs of tasks that do nothing but note when they began: a hundred side by side, thirty in a row."""
+"""DAGs of tasks that do nothing but note when they began: 100 and 500 side by side, thirty in a row."""
 
 import os
 import time
@@ -29,3 +29,7 @@ with DAG("chain", **ALWAYS) as in_a_row:
         if before is not None:
             before >> task
         before = task
+
+with DAG("wide", **ALWAYS) as wide:
+    for number in range(500):
+        PythonOperator(task_id=f"task_{number}", python_callable=note, op_args=["wide"])
