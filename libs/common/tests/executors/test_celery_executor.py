@@ -117,7 +117,7 @@ def test_a_stop_is_asked_of_the_worker_and_counts_as_running_until_it_ends(execu
     assert parts[2].said == [Stop("1", "a", "cleared")]
     assert parts[0].stopped == []
     assert executor.running() == {("1", "a")}
-    executor.settle("1", "a")
+    executor.settle(["1"])
     assert executor.running() == frozenset()
 
 

@@ -16,7 +16,7 @@ from gale.db.file_versions import FileVersions
 from gale.db.lease import LOCK_SECONDS
 from gale.db.schema import check_schema
 from gale.db.task_services import DbTaskServices
-from gale.executors import make_executor
+from gale.executors import make_celery_executor, make_executor
 from gale.notifiers.mail import Mail as OutgoingMail
 from gale.notifiers.mail import MailSettings, build_message, send
 from gale.runtime.client import ClientOptions, ZygoteClient
@@ -94,9 +94,9 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
     settings, engine, clock = edges.settings, edges.engine, edges.clock
     core = settings.core
     hostname = host_name(core.hostname_callable)
-    executor = _executor(edges)
-    job = SchedulerJob(clock, hostname=hostname, executor=type(executor).__name__)
     book = RunBook(clock, max_active_tasks=core.max_active_tasks_per_dag, max_active_runs=core.max_active_runs_per_dag)
+    executor = _executor(edges, book)
+    job = SchedulerJob(clock, hostname=hostname, executor=type(executor).__name__)
     store = DagStore(
         core.dags_folder,
         are_paused=core.dags_are_paused_at_creation,
@@ -134,7 +134,7 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
     return loop, FileEvents(edges.selector, settings.dag_folders(), dag_files.scan)
 
 
-def _executor(edges: _Edges) -> Executor:
+def _executor(edges: _Edges, book: RunBook) -> Executor:
     settings = edges.settings
     box = FernetBox(settings.core.fernet_key)
 
@@ -148,7 +148,11 @@ def _executor(edges: _Edges) -> Executor:
         settings.logging.base_log_folder,
         settings.core.killed_task_cleanup_time,
     )
-    return make_executor(settings.core.executor, supervisor, parallelism=settings.core.parallelism)
+    if settings.core.executor.rsplit(".", 1)[-1] != "CeleryExecutor":
+        return make_executor(settings.core.executor, supervisor, parallelism=settings.core.parallelism)
+    executor = make_celery_executor(settings, supervisor, occupied=book.occupied)
+    executor.on_ended(edges.hints.add)
+    return executor
 
 
 def _client_options(settings: Settings) -> ClientOptions:

@@ -63,7 +63,7 @@ class Lookout:
         ids += p.book.back_from_aside()
         if ids:
             seen.commands += p.book.load(connection, ask.runs_with_ids(connection, ids), writer)
-        if self.must_check_claims:
+        if self.must_check_claims and p.executor.claims_here:
             self.must_check_claims = False
             seen.commands += self._give_up_unstarted(connection, alive, writer.now)
         seen.commands += p.rescuer.rescue(connection, alive, writer)

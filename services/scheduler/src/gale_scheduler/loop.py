@@ -227,8 +227,9 @@ class SchedulerLoop:
         self._must_look |= p.notices.has_news
         now = p.clock.now()
         due = p.book.next_due()
-        hinted = p.hints.take()
-        self._must_read |= hinted
+        if hinted := p.hints.take():
+            self._must_read |= hinted
+            p.executor.settle(hinted)
         has_work = self._must_look or self._ended or self._must_read or (due is not None and due <= now)
         can_grant = p.book.ledger.wanted() and p.executor.open_slots() > self._left_open
         if not has_work and not can_grant:

@@ -44,6 +44,9 @@ class Executor(Protocol):
                 to clean up.
         """
 
+    def settle(self, tis: Collection[str]) -> None:
+        """Take note that a worker has said of these task instances that their attempts have ended."""
+
     def ended(self) -> list[AttemptEnded]:
         """Return the ends since the last call."""
 

@@ -9,14 +9,14 @@ need no slot of a worker.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import structlog
 
 from gale import telemetry
 from gale.broker.app import broker_address, broker_notes, make_app
-from gale.broker.bus import Bus, Stop
+from gale.broker.bus import Bus, Ended, Stop
 from gale.broker.publisher import Publisher
 from gale.broker.wire import TaskCommand
 from gale.core.attempt import AttemptEnded, AttemptOrder
@@ -66,8 +66,7 @@ class CeleryExecutor:
         self._parallelism = parallelism
         self._dispatch_seconds = dispatch_seconds
         self._occupied = occupied
-        #: What schedulers and workers tell each other: the scheduler listens to it for ends.
-        self.bus = bus
+        self._bus = bus
         #: Token to the instant after which its command may be sent again; oldest first.
         self._sent: dict[str, float] = {}
         #: Attempts that were asked to stop, and until when their end is waited for.
@@ -108,12 +107,16 @@ class CeleryExecutor:
             self._callbacks.stop(ti, token, reason, within)
             return
         self._stopping[ti, token] = time.monotonic() + STOP_SECONDS
-        self.bus.publish(Stop(ti, token, reason))
+        self._bus.publish(Stop(ti, token, reason))
 
-    def settle(self, ti: str, token: str) -> None:
-        """Take note that the end of an attempt is in its row."""
-        self._stopping.pop((ti, token), None)
-        self._sent.pop(token, None)
+    def on_ended(self, tell: Callable[[Collection[str]], None]) -> None:
+        """Have `tell` called, from another thread, with the task instances whose attempts workers report as ended."""
+        self._bus.listen(Ended, lambda hint: tell(hint.tis))
+
+    def settle(self, tis: Collection[str]) -> None:
+        """Take note that a worker has said of these task instances that their attempts have ended."""
+        if self._stopping:
+            self._stopping = {attempt: until for attempt, until in self._stopping.items() if attempt[0] not in tis}
 
     def ended(self) -> list[AttemptEnded]:
         """Return the ends of callbacks since the last call; those of attempts are in the rows."""
@@ -137,7 +140,7 @@ class CeleryExecutor:
         """Stop the callbacks and return their ends; attempts go on, on their workers."""
         ends = self._callbacks.shutdown(seconds)
         self._publisher.close(min(seconds, CLOSE_SECONDS))
-        self.bus.close()
+        self._bus.close()
         return ends
 
     def _forget(self, now: float) -> None:

@@ -1,6 +1,6 @@
 """Runs many attempts at once on this machine, below the scheduler's own process."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gale.core.attempt import AttemptEnded, AttemptOrder
 from gale.errors import ConfigError
@@ -44,6 +44,9 @@ class LocalExecutor:
     def stop(self, ti: str, token: str, reason: str, within: float | None = None) -> None:
         """Stop an attempt."""
         self._supervisor.stop(ti, token, reason, within)
+
+    def settle(self, tis: Collection[str]) -> None:
+        """Do nothing: no worker runs anything for this executor."""
 
     def ended(self) -> list[AttemptEnded]:
         """Return the ends since the last call."""

@@ -4,7 +4,7 @@ It keeps to the port `gale.core.ports.Executor`. Real processes are the matter o
 own tests; here they would only make the scheduler's tests slow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,9 @@ class HandExecutor:
         self.stopped.append((ti, token, reason))
         if self._stops_at_once:
             self.end(order, Outcome.FAILED, reason=reason)
+
+    def settle(self, tis: Collection[str]) -> None:
+        """Do nothing: no worker runs anything for this executor."""
 
     def ended(self) -> list[AttemptEnded]:
         """Return the ends since the last call."""
