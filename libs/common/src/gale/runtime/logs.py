@@ -8,6 +8,7 @@ end of a trouble are what people look for.
 import os
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,11 @@ _LOOKS_BEFORE_CUT: Final = 1000
 SOURCE: Final = "gale"
 #: UTF-8: the smallest byte that goes on with a character, and those that begin one of 2, 3, 4 bytes.
 _CONTINUATION, _LEAD_OF_2, _LEAD_OF_3, _LEAD_OF_4 = 0x80, 0xC0, 0xE0, 0xF0
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.\-:+~@=,]")
+_SAFE: Final = r"A-Za-z0-9_.\-:+~@=,"
+_UNSAFE: Final = re.compile(rf"[^{_SAFE}]")
+_NAME: Final = re.compile(
+    rf"dag_id=[{_SAFE}]+/run_id=[{_SAFE}]+/task_id=[{_SAFE}]+(?:/map_index=\d+)?/attempt=\d+\.log", re.ASCII
+)
 
 
 def log_path(
@@ -46,6 +51,16 @@ def log_path_of(base: str | os.PathLike[str], order: AttemptOrder) -> Path:
         try_number=order.try_number,
         map_index=order.map_index,
     )
+
+
+def log_name(base: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:
+    """Return the name of a log: its path relative to the folder of all logs, with slashes."""
+    return Path(path).relative_to(base).as_posix()
+
+
+def is_log_name(name: str) -> bool:
+    """Return True if `log_path` makes such names."""
+    return _NAME.fullmatch(name) is not None and ".." not in name
 
 
 def _part(text: str) -> str:
@@ -126,11 +141,31 @@ def _cut(fd: int) -> tuple[bytes, int]:
     return tail[tail.find(b"\n") + 1 :], size
 
 
-def read_chunk(path: str | os.PathLike[str], offset: int = 0, limit: int = 256 * 1024) -> tuple[str, int, bool]:
-    """Return text from byte `offset` on, the offset to go on from, and whether that is the end for now.
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """Some bytes of a log: where they begin, and how long the log is now."""
 
-    Never splits a character: one that is not written completely comes with the next chunk. Bytes
-    that are no UTF-8 are shown as U+FFFD. A log that was cut below `offset` goes on at its new end.
+    data: bytes
+    offset: int
+    size: int
+
+    @property
+    def at_end(self) -> bool:
+        """True if the log has no more bytes for now."""
+        return self.offset + len(self.data) >= self.size
+
+    def text(self) -> tuple[str, int, bool]:
+        """Return the text, the offset to go on from, and whether that is the end for now.
+
+        Never splits a character: one that is not written completely comes with the next part. Bytes that
+        are no UTF-8 are shown as U+FFFD.
+        """
+        data = self.data[: len(self.data) - _incomplete(self.data)]
+        return data.decode("utf-8", "replace"), self.offset + len(data), self.at_end
+
+
+def read_part(path: str | os.PathLike[str], offset: int, limit: int) -> LogPart:
+    """Return bytes of a log from `offset` on. A log that was cut below `offset` goes on at its new end.
 
     Raises:
         FileNotFoundError: There is no log (yet).
@@ -139,10 +174,17 @@ def read_chunk(path: str | os.PathLike[str], offset: int = 0, limit: int = 256 *
         size = os.fstat(log.fileno()).st_size
         offset = min(max(offset, 0), size)
         log.seek(offset)
-        data = log.read(max(limit, 4))
-    at_end = offset + len(data) >= size
-    data = data[: len(data) - _incomplete(data)]
-    return data.decode("utf-8", "replace"), offset + len(data), at_end
+        # One character has up to 4 bytes; fewer could stand still for ever.
+        return LogPart(log.read(max(limit, 4)), offset, size)
+
+
+def read_chunk(path: str | os.PathLike[str], offset: int = 0, limit: int = 256 * 1024) -> tuple[str, int, bool]:
+    """Return what `LogPart.text` says of a part of a log.
+
+    Raises:
+        FileNotFoundError: There is no log (yet).
+    """
+    return read_part(path, offset, limit).text()
 
 
 def _incomplete(data: bytes) -> int:
