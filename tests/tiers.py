@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mariadb
+import rabbitmq
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_TESTS = 5
@@ -82,11 +83,25 @@ def _mysql() -> Iterator[Extra]:
         yield {"GALE_TEST_MYSQL_URL": url}
 
 
+def _no_rabbitmq() -> str:
+    if not os.environ.get("GALE_TEST_AMQP_URL") and not rabbitmq.is_installed():
+        return "no broker: install rabbitmq-server, or name an empty virtual host in GALE_TEST_AMQP_URL"
+    return _no_mysql()
+
+
+@contextlib.contextmanager
+def _rabbitmq() -> Iterator[Extra]:
+    with contextlib.ExitStack() as stack:
+        extra = stack.enter_context(_mysql())
+        url = os.environ.get("GALE_TEST_AMQP_URL") or stack.enter_context(rabbitmq.running())
+        yield {**extra, "GALE_TEST_AMQP_URL": url}
+
+
 TIERS = (
     Tier(
         "unit",
         "pure code and single parts",
-        "not (architecture or services or slow or integration or browser or mysql)",
+        "not (architecture or services or slow or integration or browser or mysql or rabbitmq)",
         parallel=True,
         budget=60,
     ),
@@ -94,12 +109,18 @@ TIERS = (
     Tier(
         "services",
         "scheduler and webserver as a whole, on SQLite",
-        "services and not (slow or integration or browser or mysql)",
+        "services and not (slow or integration or browser or mysql or rabbitmq)",
         parallel=True,
     ),
-    Tier("slow", "property tests with many examples", "slow and not (integration or browser or mysql)", parallel=True),
-    Tier("integration", "real processes", "integration and not (browser or mysql)"),
-    Tier("mysql", "MySQL or MariaDB", "mysql and not browser", _no_mysql, _mysql),
+    Tier(
+        "slow",
+        "property tests with many examples",
+        "slow and not (integration or browser or mysql or rabbitmq)",
+        parallel=True,
+    ),
+    Tier("integration", "real processes", "integration and not (browser or mysql or rabbitmq)"),
+    Tier("mysql", "MySQL or MariaDB", "mysql and not (browser or rabbitmq)", _no_mysql, _mysql),
+    Tier("rabbitmq", "RabbitMQ and MySQL or MariaDB", "rabbitmq and not browser", _no_rabbitmq, _rabbitmq),
     Tier("browser", "the page in Chromium", "browser", _no_browser),
 )
 

@@ -25,7 +25,7 @@ URL = "amqp://airflow:s3cret@mq:5672/vairflow"
         (NotAllowed("NOT_ALLOWED - vhost vairflow not found", (10, 40)), ["no virtual host 'vairflow'", "add_vhost"]),
         (
             PreconditionFailed("PRECONDITION_FAILED - inequivalent arg 'durable'", (50, 10)),
-            ["other properties", "durable"],
+            ["made otherwise", "durable"],
         ),
         (ConnectionRefusedError(111, "Connection refused"), ["cannot be reached", "Check that it runs"]),
         (socket.gaierror(-2, "Name or service not known"), ["The name of the broker", "not known"]),

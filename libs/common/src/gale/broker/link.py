@@ -19,7 +19,7 @@ import structlog
 from kombu import Connection
 
 from gale import telemetry
-from gale.broker.trouble import explain
+from gale.broker.trouble import explain, kind_of
 
 HEARTBEAT_SECONDS: Final = 30
 CONNECT_SECONDS: Final = 5.0
@@ -118,10 +118,10 @@ class Link:
         with contextlib.suppress(BlockingIOError, OSError):
             self._writer.send(_WAKE)
 
-    def tell(self, trouble: str) -> None:
-        """Tell of trouble, unless it has been told already."""
-        if trouble != self._trouble:
-            self._trouble = trouble
+    def tell(self, kind: str, trouble: str) -> None:
+        """Tell of trouble, unless it has been told already that there is trouble of this kind."""
+        if kind != self._trouble:
+            self._trouble = kind
             self._on_trouble(trouble)
 
     def fine(self) -> None:
@@ -144,7 +144,7 @@ class Link:
             try:
                 self._live()
             except Exception as error:  # noqa: BLE001 - the frame of this thread: whatever it is, the next try may go well
-                self.tell(explain(error, self._address.url))
+                self.tell(kind_of(error), explain(error, self._address.url))
             self._work.lost()
             # Who was connected for a while had no trouble connecting.
             pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LONGEST_PAUSE_SECONDS else pause

@@ -24,8 +24,9 @@ from kombu import Connection, Queue
 from gale import telemetry
 from gale.broker.app import address_of
 from gale.broker.link import Link
-from gale.broker.trouble import explain
+from gale.broker.trouble import masked
 from gale.broker.wire import CONTENT_ENCODING, CONTENT_TYPE, TaskCommand, pack
+from gale.errors import BrokerError
 
 #: Commands that may be under way without a confirm: what RabbitMQ has to hold in memory of us.
 WINDOW: Final = 2000
@@ -215,16 +216,17 @@ class _ConfirmedWork(_Work):
         self.away()
         if self._is_blocked() or now < self._held_until:
             return self._until_next(now)
-        aside = []
+        taken, aside = deque(self._box.take(WINDOW - len(self._unconfirmed))), []
         try:
-            for waiting in self._box.take(WINDOW - len(self._unconfirmed)):
+            while taken:
+                waiting = taken.popleft()
                 # Sending takes in what the broker says: that it is blocked, for instance.
                 if self._is_blocked() or self._bad.get(waiting.command.queue, 0.0) > now:
                     aside.append(waiting)
                 else:
                     self._publish(waiting, now)
         finally:
-            self._box.put_back(aside)
+            self._box.put_back([*aside, *taken])
         self._tell_confirmed()
         return self._until_next(now)
 
@@ -320,7 +322,7 @@ class _ConfirmedWork(_Work):
     def _on_blocked(self, reason: str) -> None:
         del reason
         self._blocked = True
-        self.link.tell(BLOCKED)
+        self.link.tell("blocked", BLOCKED)
 
     def _on_unblocked(self) -> None:
         self._blocked = False
@@ -344,8 +346,8 @@ class _PolledWork(_Work):
                 self._publish(waiting)
             except Exception as error:
                 self._box.put_back(taken)
-                # A database's errors are none of the broker's client, so the frame would not know their kind.
-                raise ConnectionError(explain(error, self.url)) from error
+                # Whatever the database's driver says, the next try may go well.
+                raise BrokerError(_explain_database(error, self.url)) from error
             self.link.fine()
             self._done([waiting.command])
         return None
@@ -367,3 +369,11 @@ class _PolledWork(_Work):
             correlation_id=packed.task_id,
             reply_to="",
         )
+
+
+def _explain_database(error: Exception, url: str) -> str:
+    said = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+    return (
+        f"The database {masked(url)}, which is the broker, takes no commands ({said}). "
+        "Check that it runs and that [celery] broker_url names it."
+    )

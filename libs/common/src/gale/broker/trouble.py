@@ -6,11 +6,12 @@ import ssl
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from gale.errors import BrokerError
+
 _SETTING: Final = "[celery] broker_url"
-_REFUSED: Final = 403
-_PRECONDITION: Final = 406
-_NOT_ALLOWED: Final = 530
-_CODE: Final = re.compile(r"\b(403|404|405|406|530|541)\b")
+#: Replies of a broker that is being stopped.
+_GONE: Final = frozenset({320, 541})
+_CODE: Final = re.compile(r"\b(320|403|404|405|406|530|541)\b")
 
 
 def masked(url: str) -> str:
@@ -39,6 +40,8 @@ def user_and_vhost(url: str) -> tuple[str, str]:
 
 def explain(error: BaseException, url: str) -> str:
     """Return in a few sentences what an error of the broker's client means and what to do."""
+    if isinstance(error, BrokerError):
+        return str(error)
     where, said = masked(url), _said(error)
     user, vhost = user_and_vhost(url) if url.startswith(("amqp", "pyamqp")) else ("", "")
     match _code(error):
@@ -58,12 +61,22 @@ def explain(error: BaseException, url: str) -> str:
                 f"Run: rabbitmqctl add_vhost {vhost}; "
                 f'rabbitmqctl set_permissions -p {vhost} {user} ".*" ".*" ".*"'
             )
-        case 406:
+        case 405 | 406:
             return (
-                f"A queue on the broker {where} was made with other properties than Gale's ({said}). "
-                "Delete that queue when it is empty (rabbitmqctl delete_queue NAME), or use a virtual host of its own."
+                f"A queue on the broker {where} is another program's, or was made otherwise than Gale makes it "
+                f"({said}). Delete that queue when it is empty (rabbitmqctl delete_queue NAME), or use another vhost."
             )
     return _explain_network(error, where, said)
+
+
+def kind_of(error: BaseException) -> str:
+    """Return what kind of trouble an error is: a broker that goes away gives several errors in a row."""
+    if isinstance(error, BrokerError):
+        return "told"
+    code = _code(error)
+    if code in _GONE or (not code and isinstance(error, OSError) and not isinstance(error, ssl.SSLError)):
+        return "away"
+    return f"{type(error).__name__} {code}"
 
 
 def _explain_network(error: BaseException, where: str, said: str) -> str:
@@ -74,7 +87,7 @@ def _explain_network(error: BaseException, where: str, said: str) -> str:
             f"The broker {where} and this machine cannot agree on encryption ({said}). "
             "Check [celery] ssl_active, ssl_cacert, ssl_cert and ssl_key, and the port."
         )
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) or _code(error) in _GONE:
         return f"The broker {where} cannot be reached ({said}). Check that it runs and that {_SETTING} names it."
     return f"The broker {where} had trouble: {type(error).__name__}: {said}"
 
