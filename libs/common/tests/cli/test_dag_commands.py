@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from gale.cli.flat import of_cluster
 from gale.db import tables
 from gale.db.engine import reading
+from gale.errors import BadRequest
 
 pytestmark = pytest.mark.usefixtures("with_dag")
 
@@ -197,8 +199,12 @@ def test_no_process_alive_is_an_error_of_jobs_check(gale) -> None:
     assert "No scheduler is alive" in said.err
 
 
-def test_commands_of_the_cluster_say_how_to_get_it(gale) -> None:
-    for command in (("worker", "-c", "4"), ("flower", "--port", "5555")):
-        said = gale(*command)
-        assert said.code == 1
-        assert "pip install 'gale[celery]'" in said.err
+def test_commands_of_the_cluster_say_how_to_get_it_where_it_is_not_installed() -> None:
+    command = of_cluster("a-service-that-is-not-installed")
+    with pytest.raises(BadRequest, match=r"pip install 'gale\[celery\]'"):
+        command.main(["-c", "4"], standalone_mode=False)
+
+
+def test_both_names_of_the_worker_lead_to_the_same_command(gale) -> None:
+    assert "--concurrency" in gale("worker", "--help").out
+    assert "--concurrency" in gale("celery", "worker", "--help").out

@@ -2,8 +2,8 @@
 
 The more there is to do, the larger the batches, so that the cost of a commit is shared. While the
 database is away, the batch stays and is tried again, ever less often; nothing is lost as long as
-the process lives. A batch that the database refuses is taken apart, so that one bad item does not
-hold up the others.
+the process lives. A batch that fails for any other reason is taken apart, so that one bad item neither
+holds up the others nor ends the worker.
 """
 
 import threading
@@ -41,8 +41,8 @@ class Job(Generic[T]):
     name: str
     #: Does a batch; a StoreError means that all of it is still to be done.
     do: Callable[[Sequence[T]], None]
-    #: Called for an item that the database refuses even alone.
-    refuse: Callable[[T, StoreError], None]
+    #: Called for an item that fails even alone.
+    refuse: Callable[[T, Exception], None]
     #: Of two items with the same key, the second goes into a later batch.
     key: Callable[[T], str]
 
@@ -123,7 +123,7 @@ class Batches(Generic[T]):
         return list(batch.values())
 
     def _do(self, batch: list[T]) -> None:
-        while True:
+        while not self._closed:
             try:
                 self._job.do(batch)
             except StoreError as error:
@@ -131,20 +131,21 @@ class Batches(Generic[T]):
                     self._take_apart(batch, error)
                     return
                 self._wait(error, len(batch))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told of the one item that causes it
+                self._take_apart(batch, error)
+                return
             else:
                 self._pause, self._told_at = FIRST_PAUSE_SECONDS, None
                 return
-            with self._lock:
-                if self._closed:
-                    return
 
-    def _take_apart(self, batch: list[T], error: StoreError) -> None:
-        if len(batch) == 1:
-            log.error(telemetry.DATABASE_ERROR, part=self._job.name, error=str(error), next="goes on without it")
-            self._job.refuse(batch[0], error)
+    def _take_apart(self, batch: list[T], error: Exception) -> None:
+        if len(batch) > 1:
+            for item in batch:
+                self._do([item])
             return
-        for item in batch:
-            self._do([item])
+        told = f"{type(error).__name__}: {error}"
+        log.error(telemetry.BATCH_REFUSED, part=self._job.name, error=told, next="goes on without it", exc_info=error)
+        self._job.refuse(batch[0], error)
 
     def _wait(self, error: StoreError, count: int) -> None:
         now = self._clock.monotonic()

@@ -114,14 +114,25 @@ class AttemptRequest(Request):  # type: ignore[misc]  # Celery publishes no type
         worker: GaleWorker = self.app.gale_worker
         worker.terminate_attempt(self.id)
 
-    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:  # noqa: D102
-        error = exc_info.exception
-        if isinstance(error, ExceptionWithTraceback):
-            error = error.exc
-        if isinstance(error, Ignore):
-            # Celery says nothing of what it ignores, and Flower would show it as running for ever.
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
+        """Send an event to Flower, without tracebacks: they would show nothing but the code of this module."""
+        if "traceback" in fields:
+            fields["traceback"] = ""
+        super().send_event(type, **fields)
+
+    def on_retry(self, exc_info: Any) -> None:
+        """Say why it is tried again."""
+        self.send_event("task-retried", exception=repr(_bare(exc_info.exception).exc), traceback="")
+
+    def on_failure(self, exc_info: Any, **more: Any) -> Any:
+        """Say of an attempt whose end did not count that it was revoked; Celery would say nothing of it."""
+        if isinstance(_bare(exc_info.exception), Ignore):
             self.send_event("task-revoked", terminated=True, signum=None, expired=False)
-        return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+        return super().on_failure(exc_info, **more)
+
+
+def _bare(error: Any) -> Any:
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error
 
 
 class AttemptPool(TaskPool):  # type: ignore[misc]

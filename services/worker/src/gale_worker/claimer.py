@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
 
 from gale import telemetry
 from gale.clock import Clock
+from gale.core.attempt import AttemptOrder
 from gale.db.claims import Wanted
 from gale.db.engine import in_transaction
 from gale.errors import StoreError
@@ -35,20 +37,23 @@ class Claimer:
         self._claims = OwnClaims(job)
         self._tickets = tickets
         self._hands = hands
+        #: The last try failed, and nobody knows whether its commit has lasted.
+        self._may_have_won = False
 
     def do(self, batch: Sequence[Ticket]) -> None:
         """Claim a batch; see `Batches`."""
-        claims = self._claims.get()
         wanted = [
             Wanted(ti=ticket.command.ti, token=ticket.command.token, try_number=ticket.command.try_number)
             for ticket in batch
         ]
         try:
-            won = in_transaction(self._database, lambda connection: claims.claim(connection, wanted, self._clock.now()))
+            won = in_transaction(self._database, lambda connection: self._claim(connection, wanted))
         except StoreError:
+            self._may_have_won = True
             # They wait here from now on, however long, and no message may wait for its acknowledgement that long.
             self._hands.acknowledge(batch)
             raise
+        self._may_have_won = False
         orders = {order.token: order for order in won}
         mine = [ticket for ticket in batch if ticket.command.token in orders]
         for ticket in mine:
@@ -58,8 +63,13 @@ class Claimer:
         self._hands.won(mine)
         self._drop([ticket for ticket in batch if ticket.command.token not in orders])
 
-    def refuse(self, ticket: Ticket, _error: StoreError) -> None:
-        """Drop a ticket that the database does not take."""
+    def _claim(self, connection: Connection, wanted: Sequence[Wanted]) -> list[AttemptOrder]:
+        claims, now = self._claims.get(), self._clock.now()
+        before = claims.won_before(connection, wanted, now) if self._may_have_won else []
+        return before + claims.claim(connection, wanted, now)
+
+    def refuse(self, ticket: Ticket, _error: Exception) -> None:
+        """Drop a ticket that cannot be claimed; its row's deadline has it dispatched anew."""
         self._drop([ticket])
 
     def _drop(self, lost: Sequence[Ticket]) -> None:

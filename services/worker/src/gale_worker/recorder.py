@@ -11,7 +11,6 @@ from gale import telemetry
 from gale.clock import Clock
 from gale.core.attempt import AttemptEnded, Outcome
 from gale.db.engine import in_transaction
-from gale.errors import StoreError
 from gale_worker.hands import Hands
 from gale_worker.job import WorkerJob
 from gale_worker.own_claims import OwnClaims
@@ -55,14 +54,14 @@ class Recorder:
                 log.info(telemetry.TASK_LATE_END, ti=end.ti, outcome=end.outcome.value, reason=end.reason)
             ticket.close(report_of(ticket, end, accepted=end.ti in accepted))
 
-    def refuse(self, end: AttemptEnded, error: StoreError) -> None:
-        """Write, instead of an end that the database does not take, that it could not be written."""
+    def refuse(self, end: AttemptEnded, error: Exception) -> None:
+        """Write, instead of an end that cannot be written, that this is so."""
         told = str(error.__cause__ or error)[:_TOLD]
         bare = AttemptEnded(
             ti=end.ti,
             token=end.token,
             outcome=Outcome.FAILED,
-            reason=f"The database did not take what the task left behind ({end.outcome.value}): {told}",
+            reason=f"What the task left behind ({end.outcome.value}) could not be written: {told}",
             start_date=end.start_date,
             end_date=end.end_date,
             pid=end.pid,
@@ -70,10 +69,8 @@ class Recorder:
         )
         try:
             self.do([bare])
-        except StoreError as again:
-            log.error(  # noqa: TRY400 - the database's own words say it all
-                telemetry.DATABASE_ERROR, ti=end.ti, error=str(again), next="its lease ends, then it is tried again"
-            )
+        except Exception:
+            log.exception(telemetry.BATCH_REFUSED, ti=end.ti, next="its lease ends, then it is tried again")
             for ticket in self._tickets.remove([end.token]):
                 ticket.close(Report(Verdict.FAILED, "Its end could not be written"))
 

@@ -5,6 +5,7 @@ keeper, guard: look after the leases
 closer: waits to be asked to end, and ends the rest in order
 """
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gale.db.engine import writing
 from gale.db.schema import check_schema
 from gale.errors import StoreError
 from gale.runtime.processes import kill_marked, marker_of
+from gale.service import EXIT_CRASHED
 from gale_worker.batches import TELL_SECONDS, Batches, Job
 from gale_worker.celery_worker import CeleryActions, GaleWorker
 from gale_worker.claimer import Claimer
@@ -100,6 +102,7 @@ class Worker:
         self._guard = Guard(job, self._tickets, self.engine.stop, self._gate)
         self.intake = Intake(self._slots, self._tickets, edges.key, self._claimer.put)
         self._celery: GaleWorker | None = None
+        self._celery_ended = threading.Event()
         self._closer = threading.Thread(target=self._close, name="closer", daemon=True)
 
     # --- hands: what the threads have done by each other ------------------------------------------------
@@ -191,7 +194,8 @@ class Worker:
         try:
             self._celery.start()
         finally:
-            if self._asked.set():
+            self._celery_ended.set()
+            if not self._asked.is_set:
                 self._crash("Celery's worker ended by itself")
             self._closer.join()
         if self._crashed:
@@ -235,8 +239,15 @@ class Worker:
             for ticket in self._tickets.remove(self._tickets.tokens()):
                 ticket.close(Report(Verdict.RETRY, KEPT_OFF))
             self._edges.bus.close()
-            if self._celery is not None:
-                self._celery.end()
+            self._end_celery()
+
+    def _end_celery(self) -> None:
+        """Have Celery end, which has nothing left to do; a broker that does not answer must not keep it."""
+        if self._celery is not None:
+            self._celery.end()
+        if not self._celery_ended.wait(CELERY_SECONDS):
+            log.warning(telemetry.WORKER_NOT_CLOSED, error="Celery does not end", next="the process ends without it")
+            os._exit(EXIT_CRASHED if self._crashed else 0)
 
     def _drain(self) -> None:
         """Take nothing more, and let what runs end by itself for a while."""

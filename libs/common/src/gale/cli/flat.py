@@ -62,8 +62,15 @@ _CLUSTER = (
     "comes with the cluster, which this installation does not have: run `pip install 'gale[celery]'`. "
     "`gale standalone` runs tasks on this machine without one."
 )
-worker = _service("worker") or _hint("worker", f"`worker` {_CLUSTER}")
-flower = _service("flower") or _hint("flower", f"`flower` {_CLUSTER}")
+
+
+def of_cluster(name: str) -> click.Command:
+    """Return a command of the cluster's services, or what says how to install them."""
+    return _service(name) or _hint(name, f"`{name}` {_CLUSTER}")
+
+
+worker = of_cluster("worker")
+flower = of_cluster("flower")
 api_server = _service("webserver") or _hint("api-server", "The webserver is not installed: pip install gale-webserver.")
 dag_processor = _hint(
     "dag-processor", "There is no DAG processor to start: `gale scheduler` reads the DAG files in child processes."

@@ -62,7 +62,7 @@ FLAT: Final = {
     "dag-processor": Entry("gale.cli.flat:dag_processor"),
     "triggerer": Entry("gale.cli.flat:triggerer"),
     "worker": Entry("gale.cli.flat:worker"),
-    "celery": Entry("gale.cli.flat:worker"),
+    "celery": Entry("gale.cli.celery:celery"),
     "flower": Entry("gale.cli.flat:flower"),
     "serve_logs": Entry("gale.cli.flat:serve_logs"),
     "kerberos": Entry("gale.cli.flat:kerberos"),

@@ -115,27 +115,59 @@ class Claims:
         apply(connection, moves, self._writer(now), locked=rows)
         return orders
 
+    def won_before(self, connection: Connection, wanted: Sequence[Wanted], now: datetime) -> list[AttemptOrder]:
+        """Return the orders of what this worker has claimed already: a commit that seemed to fail may have lasted.
+
+        Args:
+            connection: A transaction.
+            wanted: Attempts that commands named, and none that runs here.
+            now: The instant on the database's clock.
+        """
+        tokens = {want.ti: want.token for want in wanted}
+        running, mine = TaskState.RUNNING.value, self._worker.job_id
+        orders: list[AttemptOrder] = []
+        for ti, row in _lock(connection, tokens.keys()).items():
+            if (row.state, row.token, row.job_id) == (running, tokens[ti], mine):
+                orders += self._order_again(connection, row, now)
+        return orders
+
     def _claim_one(self, connection: Connection, row: Any, now: datetime) -> tuple[MoveTask, AttemptOrder] | None:
-        run = self._run(connection, row.run, now)
-        dag = None if run is None else self._dag(connection, run.row)
-        task = None if dag is None else dag.tasks.get(row.task_id)
-        if run is None or dag is None or task is None:
-            return None  # a new version lacks the task, or cannot be read: the run's owner acts on that
+        found = self._definition(connection, row, now)
+        if found is None:
+            return None
+        run, definition = found
         before = ask.facts_of(row)
         cause = f"claim:{row.token[:8]}"
         until = lease_end(now)
         started = e.Started(ti=row.id, token=row.token, hostname=self._worker.hostname, lease_until=until, cause=cause)
-        after = advance(before, started, task, now)
+        after = advance(before, started, definition.task, now)
         again = first_try_of(before)
         if after.try_number > 1 and again is None:
             clear_xcoms(connection, [row])
-        definition = Definition(
+        return _move(row.run, before, after, started), order_of(after, run.facts, definition, first_try_at=again)
+
+    def _order_again(self, connection: Connection, row: Any, now: datetime) -> list[AttemptOrder]:
+        found = self._definition(connection, row, now)
+        facts = ask.facts_of(row)
+        # Whether it was asked for before in reschedule mode is no longer known; it is as old as its row says.
+        return [] if found is None else [order_of(facts, found[0].facts, found[1], first_try_at=facts.start_date)]
+
+    def _definition(self, connection: Connection, row: Any, now: datetime) -> tuple[_Run, Definition] | None:
+        """Return a task instance's run and task; None if a new version lacks the task or cannot be read.
+
+        The run's owner acts on that.
+        """
+        run = self._run(connection, row.run, now)
+        dag = None if run is None else self._dag(connection, run.row)
+        task = None if dag is None else dag.tasks.get(row.task_id)
+        if run is None or dag is None or task is None:
+            return None
+        return run, Definition(
             task=task,
             weight=dag.weights.get(task.task_id, task.priority_weight),
             file=self._files.file_for(connection, run.row.fileloc, dag.source_digest),
             source_digest=dag.source_digest,
         )
-        return _move(row.run, before, after, started), order_of(after, run.facts, definition, first_try_at=again)
 
     # --- ends ------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ LEASE_SECONDS: Final = 30.0
 #: How long a process that keeps a lease waits for locks of others at most: or else it would learn too late that it
 #: cannot renew.
 LOCK_SECONDS: Final = 5.0
+#: Such a process goes on from the rows after any error, so it asks only idle connections whether they live.
+TRUSTED_SECONDS: Final = 5.0
 _ACTIVE: Final = sorted(state.value for state in ACTIVE_RUN)
 _CLAIMED: Final = sorted(state.value for state in CLAIMED)
 
@@ -93,6 +95,25 @@ def give_up_claims(connection: Connection, job_id: str, tokens: Collection[str],
     mine = (table.c.job_id == job_id, table.c.token.in_(list(tokens)), table.c.state.in_(_CLAIMED))
     # Lost is what ended before now.
     connection.execute(update(table).where(*mine).values(lease_until=now - timedelta(seconds=1)))
+
+
+def ask_to_end(connection: Connection, *, job_type: str, hostname: str | None, now: datetime) -> list[tuple[str, int]]:
+    """Ask living processes to end in order; they see it when they renew. Return their hosts and pids.
+
+    Args:
+        connection: A transaction that writes.
+        job_type: Their kind.
+        hostname: Only those on this host; None = all.
+        now: The instant on the database's clock.
+    """
+    table = t.job.c
+    alive = [table.job_type == job_type, table.state == "running", table.lease_until >= now]
+    if hostname is not None:
+        alive.append(table.hostname == hostname)
+    rows = connection.execute(select(table.id, table.hostname, table.pid).where(*alive).order_by(table.id)).all()
+    asked = table.id.in_([row.id for row in rows]), table.state == "running"
+    connection.execute(update(t.job).where(*asked).values(state="shutdown"))
+    return [(row.hostname, row.pid) for row in rows]
 
 
 def bury_dead_jobs(
