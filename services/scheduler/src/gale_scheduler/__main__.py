@@ -13,7 +13,7 @@ from gale.core.attempt import AttemptOrder
 from gale.core.ports import Executor
 from gale.db.engine import DatabaseClock, open_engine
 from gale.db.file_versions import FileVersions
-from gale.db.lease import LOCK_SECONDS
+from gale.db.lease import LOCK_SECONDS, TRUSTED_SECONDS
 from gale.db.schema import check_schema
 from gale.db.task_services import DbTaskServices
 from gale.executors import make_celery_executor, make_executor
@@ -53,6 +53,7 @@ def _work(settings: Settings, num_runs: int | None) -> str:
         pool_size=settings.database.sql_alchemy_pool_size,
         must_exist=True,
         lock_seconds=LOCK_SECONDS,
+        trusted_seconds=TRUSTED_SECONDS,
     )
     if settings.database.check_migrations:
         check_schema(engine)

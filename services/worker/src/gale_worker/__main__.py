@@ -14,7 +14,7 @@ from gale.broker.bus import Bus
 from gale.clock import SystemClock
 from gale.db.engine import open_engine
 from gale.db.file_versions import FileVersions
-from gale.db.lease import LOCK_SECONDS
+from gale.db.lease import LOCK_SECONDS, TRUSTED_SECONDS
 from gale.runtime.client import ZygoteClient
 from gale.runtime.identity import host_name
 from gale.runtime.wiring import client_options, make_supervisor
@@ -91,6 +91,7 @@ def _edges(settings: Settings, offer: Offer) -> Edges:
         pool_size=max(CONNECTIONS, settings.database.sql_alchemy_pool_size),
         must_exist=True,
         lock_seconds=LOCK_SECONDS,
+        trusted_seconds=TRUSTED_SECONDS,
     )
     clock = SharedClock(SystemClock())
     key = derive_key(settings.webserver.secret_key, "task commands")

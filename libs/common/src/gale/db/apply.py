@@ -91,8 +91,24 @@ def _write_tasks(connection: Connection, moves: Sequence[MoveTask], rows: Mappin
         path, row = paths[ti], rows[ti]
         writes.append(_task_values(path, path[-1].after, row, writer))
         events.extend(_task_event(move, row, writer) for move in path)
-    connection.execute(_UPDATE_TASK, writes)
+    _update_tasks(connection, writes)
     connection.execute(_INSERT_EVENTS, events)
+
+
+def _update_tasks(connection: Connection, writes: Sequence[dict[str, Any]]) -> None:
+    """Write rows. Those that get the same values are written together: each statement is a trip to the server."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    by_values: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for write in writes:
+        key = tuple(value for name, value in write.items() if name != "row_id")
+        alike.setdefault(key, []).append(write["row_id"])
+        by_values[key] = write
+    alone = [by_values[key] for key, ids in alike.items() if len(ids) == 1]
+    if alone:
+        connection.execute(_UPDATE_TASK, alone)
+    for key, ids in alike.items():
+        if len(ids) > 1:
+            connection.execute(_UPDATE_ALIKE, {**by_values[key], "row_ids": ids})
 
 
 _ti: Final = t.task_instance.c
@@ -135,15 +151,17 @@ _TASK_COLUMNS: Final = (
 
 _USE_COLUMNS: Final = ("pid", "cpu_seconds", "max_rss_bytes")
 
-_UPDATE_TASK: Final = (
+_WRITE_TASKS: Final = (
     update(t.task_instance)
-    .where(t.task_instance.c.id == bindparam("row_id"), t.task_instance.c.state == bindparam("row_state"))
+    .where(t.task_instance.c.state == bindparam("row_state"))
     .values(
         {name: bindparam(name) for name in _TASK_COLUMNS}
         # What an attempt used stays until the next one ends.
         | {name: func.coalesce(bindparam(name), t.task_instance.c[name]) for name in _USE_COLUMNS}
     )
 )
+_UPDATE_TASK: Final = _WRITE_TASKS.where(t.task_instance.c.id == bindparam("row_id"))
+_UPDATE_ALIKE: Final = _WRITE_TASKS.where(t.task_instance.c.id.in_(bindparam("row_ids", expanding=True)))
 
 
 _INSERT_EVENTS: Final = insert(t.task_event)

@@ -37,7 +37,14 @@ _NO_SUCH_TABLE: Final = 1146
 _UNREACHABLE_MYSQL: Final = frozenset({1040, 1044, 1045, 1049, 2002, 2003, 2005, 2006, 2013, 2055})
 
 
-def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False, lock_seconds: float | None = None) -> Engine:
+def open_engine(
+    url: str,
+    *,
+    pool_size: int = 5,
+    must_exist: bool = False,
+    lock_seconds: float | None = None,
+    trusted_seconds: float = 0.0,
+) -> Engine:
     """Return an engine for `url` with the manners that Gale relies on. Nothing is connected yet.
 
     Args:
@@ -46,6 +53,8 @@ def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False, lock_
         must_exist: Refuse a SQLite file that is not there instead of making an empty one.
         lock_seconds: How long a transaction waits for locks of others; default `LOCK_SECONDS`. Whoever has a
             lease to keep must not wait for long.
+        trusted_seconds: A connection that was used so recently is not asked whether it lives, which would be one
+            more trip to the server. For those who go on from the rows after any error.
 
     Raises:
         ConfigError: The URL cannot be read, or its driver is not installed.
@@ -62,7 +71,7 @@ def open_engine(url: str, *, pool_size: int = 5, must_exist: bool = False, lock_
     try:
         if parsed.get_backend_name() == "sqlite":
             return _open_sqlite(parsed, must_exist=must_exist, lock_seconds=lock_seconds)
-        return _open_server(parsed, pool_size, lock_seconds)
+        return _open_server(parsed, pool_size, lock_seconds, trusted_seconds)
     except (ImportError, exc.NoSuchModuleError) as error:
         raise ConfigError(
             f"The driver for {parsed.drivername!r} databases is not installed ({error}). "
@@ -104,7 +113,7 @@ def _open_sqlite(url: URL, *, must_exist: bool, lock_seconds: float) -> Engine:
     return engine
 
 
-def _open_server(url: URL, pool_size: int, lock_seconds: float) -> Engine:
+def _open_server(url: URL, pool_size: int, lock_seconds: float, trusted_seconds: float) -> Engine:
     if url.get_backend_name() not in {"mysql", "mariadb"}:
         raise ConfigError(
             f"Gale does not know databases of the kind {url.get_backend_name()!r}. Use a sqlite:// or mysql:// URL."
@@ -112,8 +121,29 @@ def _open_server(url: URL, pool_size: int, lock_seconds: float) -> Engine:
     if "charset" not in url.query:
         url = url.update_query_dict({"charset": "utf8mb4"})
     engine = create_engine(
-        url, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=pool_size, pool_recycle=1800
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=pool_size,
+        pool_recycle=1800,
+        # Every block here commits or rolls back itself; a second rollback would be one more trip to the server.
+        pool_reset_on_return=None,
     )
+
+    @event.listens_for(engine, "checkin")
+    def note(connection: Any, record: Any) -> None:
+        del connection
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, record: Any, proxy: Any) -> None:
+        del proxy
+        used_at = record.info.get("used_at")
+        if used_at is None or time.monotonic() - used_at < trusted_seconds:
+            return
+        try:
+            connection.ping()
+        except Exception as error:
+            raise exc.DisconnectionError from error  # the pool opens another one
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:

@@ -193,6 +193,15 @@ def events_of_task_instance(conn: Connection, ti: str) -> Sequence[AnyRow]:
     return conn.execute(select(task_event).where(task_event.c.ti == ti).order_by(task_event.c.id)).all()
 
 
+def hostname_of_try(conn: Connection, ti: AnyRow, try_number: int) -> str:
+    """Return the host that ran an attempt of a task instance; empty if none has."""
+    if try_number == ti.try_number:
+        return str(ti.hostname)
+    mine = (task_event.c.ti == ti.id) & (task_event.c.try_number == try_number) & (task_event.c.hostname != "")
+    statement = select(task_event.c.hostname).where(mine).order_by(task_event.c.id.desc()).limit(1)
+    return str(conn.execute(statement).scalar() or "")
+
+
 def job_with_id(conn: Connection, job_id: str | None) -> AnyRow | None:
     """Return a long-lived process of Gale; None if there is none with this id."""
     if job_id is None:
