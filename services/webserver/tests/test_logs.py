@@ -1,17 +1,20 @@
 """Logs over REST and for the page, and that neither ever leaves the log folder (row 15)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
-from web_seeds import Browser
+from sqlalchemy import Engine, insert, select, update
+from web_seeds import NOW, PASSWORD, Browser
 
+from gale.clock import ManualClock
 from gale.db import tables as t
 from gale.db.engine import writing
 from gale.runtime.logs import log_path
 from gale.settings import Settings
+from gale_webserver.app import create_app
 
 LINE = "[2026-03-01T12:00:00.123+0000] {bash.py:7} INFO - Running: echo 1\n"
 
@@ -247,3 +250,132 @@ def test_logs_of_a_mapped_task_have_their_own_files(
 
 def test_there_is_no_log_elsewhere(viewer: Browser, api: str, rows: Callable[..., list[Any]]) -> None:
     assert viewer.get(api.replace("logs", "externalLogUrl") + "/1").status_code == 400
+
+
+# --- logs that are not on this machine ----------------------------------------------------------------
+
+ELSEWHERE = "a-worker-that-is-gone.invalid"
+
+
+@pytest.fixture
+def ran_elsewhere(engine: Engine, etl: dict[str, Any]) -> None:
+    with writing(engine) as conn:
+        mine = (t.task_instance.c.run == etl["done_pk"]) & (t.task_instance.c.task_id == "t1")
+        conn.execute(update(t.task_instance).where(mine).values(hostname=ELSEWHERE))
+
+
+@pytest.fixture
+def stored(settings: Settings, etl: dict[str, Any], tmp_path: Path) -> Settings:
+    """Settings of a cluster with a store that has the log; the worker is gone."""
+    name = log_path("", dag_id="etl", run_id=etl["done"], task_id="t1", try_number=1)
+    path = tmp_path / "store" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(LINE + "kept in the store\n", encoding="utf-8")
+    return cluster(settings, f"file://{tmp_path}/store")
+
+
+def cluster(settings: Settings, store: str) -> Settings:
+    logging = replace(
+        settings.logging, remote_logging=bool(store), remote_base_log_folder=store, worker_log_server_port=1
+    )
+    return replace(settings, core=replace(settings.core, executor="CeleryExecutor"), logging=logging)
+
+
+@pytest.fixture
+def someone(engine: Engine, clock: ManualClock) -> Callable[[Settings], Browser]:
+    """Return what signs a Viewer in to a webserver with given settings."""
+
+    def enter(settings: Settings) -> Browser:
+        client = create_app(settings, engine, clock, patience_seconds=0).test_client()
+        answer = client.post("/ui/login", json={"username": "viewer", "password": PASSWORD})
+        return Browser(client, answer.get_json()["csrf_token"])
+
+    return enter
+
+
+@pytest.mark.usefixtures("ran_elsewhere")
+def test_a_log_whose_worker_is_gone_is_read_from_the_store(
+    stored: Settings,
+    someone: Callable[[Settings], Browser],
+    api: str,
+    etl: dict[str, Any],
+) -> None:
+    reader = someone(stored)
+    answer = reader.get("/ui/log", query_string=page(etl)).get_json()
+    assert answer["content"] == LINE + "kept in the store\n"
+    assert (answer["at_end"], answer["tried"]) == (True, [])
+    assert (
+        reader.get("/ui/log", query_string=page(etl, offset=len(LINE))).get_json()["content"] == "kept in the store\n"
+    )
+    assert reader.get(f"{api}/1").get_json()["content"][1] == {"event": "kept in the store"}
+    assert reader.get(f"{api}/1", headers={"Accept": "text/plain"}).text == LINE + "kept in the store\n"
+
+
+@pytest.mark.usefixtures("ran_elsewhere")
+def test_a_log_of_this_machine_is_read_here_whatever_the_store_has(
+    stored: Settings,
+    someone: Callable[[Settings], Browser],
+    log: Path,
+    etl: dict[str, Any],
+) -> None:
+    answer = someone(stored).get("/ui/log", query_string=page(etl)).get_json()
+    assert answer["content"] == log.read_text()
+
+
+@pytest.mark.usefixtures("ran_elsewhere")
+def test_a_log_that_is_nowhere_is_told_with_every_place_and_why(
+    settings: Settings,
+    someone: Callable[[Settings], Browser],
+    api: str,
+    etl: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    reader = someone(cluster(settings, f"file://{tmp_path}/empty"))
+    answer = reader.get("/ui/log", query_string=page(etl)).get_json()
+    assert answer["tried"] == [
+        {"place": "local", "name": "", "why": ""},
+        {"place": "worker", "name": ELSEWHERE, "why": "nobody answers there"},
+        {"place": "store", "name": f"file://{tmp_path}/empty", "why": "it has no such log"},
+    ]
+    assert (answer["content"], answer["at_end"]) == ("", True)
+    said = [line["event"] for line in reader.get(f"{api}/1").get_json()["content"]]
+    assert said[1] == f"It could not be read from the worker on {ELSEWHERE}: nobody answers there."
+    text = reader.get(f"{api}/1", headers={"Accept": "text/plain"}).text
+    assert text.splitlines() == said
+
+
+def test_a_log_that_nobody_can_have_written_yet_is_looked_for_nowhere(
+    stored: Settings, someone: Callable[[Settings], Browser], etl: dict[str, Any]
+) -> None:
+    answer = someone(stored).get("/ui/log", query_string=page(etl)).get_json()
+    assert (answer["content"], answer["tried"]) == ("", [])
+
+
+@pytest.mark.usefixtures("ran_elsewhere")
+def test_an_earlier_attempt_is_looked_for_on_the_host_that_ran_it(
+    settings: Settings,
+    engine: Engine,
+    someone: Callable[[Settings], Browser],
+    etl: dict[str, Any],
+) -> None:
+    with writing(engine) as conn:
+        mine = (t.task_instance.c.run == etl["done_pk"]) & (t.task_instance.c.task_id == "t1")
+        row = conn.execute(select(t.task_instance).where(mine)).one()
+        conn.execute(update(t.task_instance).where(mine).values(try_number=2))
+        event = {name: row._mapping[name] for name in ("dag_id", "run_id", "task_id", "map_index")}
+        event |= {"ti": row.id, "try_number": 1, "event": "Started", "from_state": "queued", "to_state": "running"}
+        conn.execute(insert(t.task_event), [event | {"actor": "x", "hostname": "first.invalid", "at": NOW}])
+    reader = someone(cluster(settings, ""))
+    first = reader.get("/ui/log", query_string=page(etl, try_number=1)).get_json()
+    second = reader.get("/ui/log", query_string=page(etl)).get_json()
+    assert [tried["name"] for tried in first["tried"]] == ["", "first.invalid"]
+    assert [tried["name"] for tried in second["tried"]] == ["", ELSEWHERE]
+
+
+@pytest.mark.usefixtures("ran_elsewhere")
+def test_without_a_cluster_no_other_machine_is_asked(
+    viewer: Browser,
+    etl: dict[str, Any],
+) -> None:
+    answer = viewer.get("/ui/log", query_string=page(etl)).get_json()
+    assert [tried["place"] for tried in answer["tried"]] == ["local"]

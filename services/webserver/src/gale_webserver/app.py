@@ -10,6 +10,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gale.access.people import doorkeeper, is_secure
 from gale.access.tokens import tokens_of
 from gale.clock import Clock
+from gale.runtime.identity import host_name
+from gale.runtime.log_store import open_store
+from gale.runtime.remote_logs import WorkerLogs, log_key
 from gale.secrets import FernetBox
 from gale.settings import Settings
 from gale_webserver import cors, headers, openapi, pages, problems
@@ -27,7 +30,7 @@ from gale_webserver.api import (
     xcoms,
 )
 from gale_webserver.auth import guard, login
-from gale_webserver.context import EXTENSION, Services
+from gale_webserver.context import EXTENSION, LogPlaces, Services
 from gale_webserver.routing import CONVERTERS, MAX_BODY_BYTES, Routes
 from gale_webserver.run_cache import RunCache
 from gale_webserver.ui import dags as ui_dags
@@ -88,6 +91,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, patience_sec
         tokens=tokens,
         doorkeeper=doorkeeper(settings, engine, clock, tokens),
         grid_cache=RunCache(GRID_CACHE_BYTES),
+        logs=_log_places(settings, clock),
         waiting=threading.BoundedSemaphore(max(1, settings.webserver.threads // 2)),
         secure=is_secure(settings),
         patience_seconds=patience_seconds,
@@ -104,3 +108,14 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, patience_sec
     if settings.webserver.enable_proxy_fix:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     return app
+
+
+def _log_places(settings: Settings, clock: Clock) -> LogPlaces:
+    """Return where logs are looked for that are not in this machine's folder."""
+    is_cluster = settings.core.executor.endswith("CeleryExecutor")
+    port = settings.logging.worker_log_server_port
+    return LogPlaces(
+        own_hostname=host_name(settings.core.hostname_callable),
+        workers=WorkerLogs(log_key(settings), port, clock) if is_cluster else None,
+        store=open_store(settings),
+    )

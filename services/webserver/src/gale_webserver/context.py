@@ -13,11 +13,23 @@ from gale.access.tokens import Tokens
 from gale.clock import Clock
 from gale.db.read.browse import Visible
 from gale.db.read.why import Defaults
+from gale.runtime.log_store import LogStore
+from gale.runtime.remote_logs import WorkerLogs
 from gale.secrets import FernetBox
 from gale.settings import Settings
 from gale_webserver.run_cache import RunCache
 
 EXTENSION: Final = "gale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPlaces:
+    """Where logs are looked for that are not in this machine's folder."""
+
+    own_hostname: str
+    #: None without a cluster: then no worker serves logs.
+    workers: WorkerLogs | None
+    store: LogStore | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,7 @@ class Services:
     tokens: Tokens
     doorkeeper: Doorkeeper
     grid_cache: RunCache
+    logs: LogPlaces
     #: Places for clients that wait for a run: each keeps a thread, and others must still be answered.
     waiting: threading.BoundedSemaphore
     #: True if users reach the page over TLS, so that cookies may insist on it.

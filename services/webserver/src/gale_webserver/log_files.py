@@ -1,14 +1,17 @@
-"""An attempt's log: finding it without ever leaving the log folder, and reading it in parts."""
+"""An attempt's log: finding it, here or elsewhere, without ever leaving the log folder; reading it in parts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from gale.core.states import TaskState
 from gale.db.read.browse import AnyRow
 from gale.errors import BadRequest, NotFound
-from gale.runtime.logs import log_path, read_chunk
+from gale.runtime.logs import LogPart, log_name, log_path, read_part
+from gale.runtime.remote_logs import LogUnreachable
 from gale_webserver.context import services
 
 MAX_TRY: Final = 10_000
@@ -24,12 +27,50 @@ _LINE: Final = re.compile(
 )
 
 
-def find_log(ti: AnyRow, try_number: int) -> Path | None:
-    """Return the path of an attempt's log; None if nothing has been written yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A place where a log was looked for in vain. The page tells it in the reader's language."""
+
+    #: "local", "worker" or "store".
+    place: str
+    #: The worker's host or the store's address; empty for this machine.
+    name: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An attempt's log, wherever it is."""
+
+    #: Returns at most so many bytes from an offset on.
+    read: Callable[[int, int], LogPart]
+
+
+@dataclass(frozen=True, slots=True)
+class NoLog:
+    """Nothing can be shown, and where it was looked for."""
+
+    tried: tuple[Tried, ...] = ()
+
+    def sentences(self) -> list[str]:
+        """Tell it in English, for those who ask without the page."""
+        return [_SENTENCES[tried.place].format(name=tried.name, why=tried.why) for tried in self.tried]
+
+
+_SENTENCES: Final = {
+    "local": "The log is not in this machine's log folder.",
+    "worker": "It could not be read from the worker on {name}: {why}.",
+    "store": "It could not be read from the store {name}: {why}.",
+}
+
+
+def find_log(ti: AnyRow, try_number: int, hostname: str) -> Log | NoLog:
+    """Find an attempt's log: in this machine's folder, at the worker that ran it, in the store of finished logs.
 
     Args:
         ti: The task instance's row: its ids were checked when it was made.
         try_number: Which attempt, from 1.
+        hostname: Of the machine that ran it; empty if none has.
 
     Raises:
         BadRequest: No attempt can have this number.
@@ -45,15 +86,42 @@ def find_log(ti: AnyRow, try_number: int) -> Path | None:
         task_id=ti.task_id,
         try_number=try_number,
         map_index=ti.map_index,
-    ).resolve()
+    )
+    if (local := _local(Path(base), path)) is not None:
+        return local
+    if not hostname:  # nobody has run it, so there is nothing to look for
+        return NoLog()
+    return _elsewhere(log_name(base, path), hostname)
+
+
+def _local(base: Path, path: Path) -> Log | None:
+    path = path.resolve()
     # A link in the folder may lead anywhere; what counts is where the file really is.
-    if not path.is_relative_to(Path(base).resolve()):
+    if not path.is_relative_to(base.resolve()):
         raise NotFound("This log cannot be shown: its path leads out of the log folder.")
     if not path.exists():
         return None
     if not path.is_file():
         raise NotFound("This log cannot be shown: it is no plain file.")
-    return path
+    return Log(partial(read_part, path))
+
+
+def _elsewhere(name: str, hostname: str) -> Log | NoLog:
+    logs = services().logs
+    tried = [Tried(place="local")]
+    sources: list[tuple[str, str, Callable[[int, int], LogPart]]] = []
+    if hostname != logs.own_hostname and logs.workers is not None:
+        sources.append(("worker", hostname, partial(logs.workers.read, hostname, name)))
+    if logs.store is not None:
+        sources.append(("store", logs.store.url, partial(logs.store.read, name)))
+    for place, shown, read in sources:
+        try:
+            read(0, 1)
+        except LogUnreachable as why:
+            tried.append(Tried(place=place, name=shown, why=str(why)))
+        else:
+            return Log(read)
+    return NoLog(tuple(tried))
 
 
 def may_grow(ti: AnyRow, try_number: int) -> bool:
@@ -61,41 +129,32 @@ def may_grow(ti: AnyRow, try_number: int) -> bool:
     return ti.state in _GOES_ON and try_number >= ti.try_number
 
 
-def whole_lines(path: Path, offset: int, *, to_the_end: bool) -> tuple[str, int, bool]:
+def whole_lines(log: Log, offset: int, *, to_the_end: bool) -> tuple[str, int, bool]:
     """Return complete lines from an offset on, where to go on, and whether that is the end for now.
 
     Args:
-        path: The log.
+        log: The log.
         offset: In bytes.
         to_the_end: The last line is taken even without its newline, because nothing will follow.
     """
-    text, next_offset, at_end = read_chunk(path, offset, CHUNK_BYTES)
+    part = log.read(offset, CHUNK_BYTES)
+    text, next_offset, at_end = part.text()
     if text.endswith("\n") or (at_end and to_the_end):
         return text, next_offset, at_end
-    lines, newline, rest = text.rpartition("\n")
-    if not newline and not at_end:  # one line longer than a chunk: better cut than never shown
+    lines = part.data.rfind(b"\n") + 1
+    if not lines and not at_end:  # one line longer than a chunk: better cut than never shown
         return text, next_offset, at_end
-    return lines + newline, next_offset - _bytes_of(path, next_offset, rest), at_end
+    return part.data[:lines].decode("utf-8", "replace"), part.offset + lines, at_end
 
 
-def _bytes_of(path: Path, end: int, rest: str) -> int:
-    """Return how many bytes before `end` the unfinished line `rest` takes in the file.
-
-    Not the length of its text: bytes that are no UTF-8 were replaced in it.
-    """
-    if not rest:
-        return 0
-    with path.open("rb") as file:
-        start = max(0, end - 4 * len(rest) - 4)
-        file.seek(start)
-        data = file.read(end - start)
-    return len(data) - (data.rfind(b"\n") + 1)
-
-
-def stream(path: Path, offset: int) -> Iterator[bytes]:
+def stream(log: Log, offset: int) -> Iterator[bytes]:
     """Give a log from an offset to its present end."""
     while True:
-        text, offset, at_end = read_chunk(path, offset, CHUNK_BYTES)
+        try:
+            text, offset, at_end = log.read(offset, CHUNK_BYTES).text()
+        except LogUnreachable as why:  # the status has been sent, so only the text can tell
+            yield f"\nThe log breaks off here: {why}.\n".encode()
+            return
         yield text.encode()
         if at_end or not text:
             return

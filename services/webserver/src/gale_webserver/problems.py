@@ -24,6 +24,7 @@ from gale.errors import (
     RunExists,
     StoreError,
 )
+from gale.runtime.remote_logs import LogUnreachable
 from gale_webserver.context import services
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -37,6 +38,8 @@ _STATUS_OF: Final[Mapping[type[GaleError], HTTPStatus]] = {
     # A value that the present key does not open, or a setting that is wrong: names settings, never values.
     ConfigError: HTTPStatus.CONFLICT,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    # A worker or a store that answered a moment ago.
+    LogUnreachable: HTTPStatus.BAD_GATEWAY,
 }
 _ADVICE: Final[Mapping[int, str]] = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address. /api/v2/openapi.json lists all addresses.",

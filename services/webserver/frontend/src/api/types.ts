@@ -160,6 +160,14 @@ export interface LogChunk {
   content: string;
   next_offset: number;
   at_end: boolean;
+  /** Where the log was looked for in vain. */
+  tried: TriedPlace[];
+}
+
+export interface TriedPlace {
+  place: "local" | "worker" | "store";
+  name: string;
+  why: string;
 }
 
 export interface ImportError {

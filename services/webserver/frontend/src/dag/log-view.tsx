@@ -148,7 +148,20 @@ export function LogView({ tries, state, onTry, ...place }: Props) {
         }}
       >
         {log.text.droppedLines > 0 ? <p className="pad muted">{t("log.cut", { size: formatSize(log.text.droppedCharacters) })}</p> : null}
-        {lines.length === 0 && log.asked && !log.error ? <p className="pad muted">{t(isWaitingFor || !log.complete ? "log.waiting" : "log.empty")}</p> : null}
+        {lines.length === 0 && log.asked && !log.error ? (
+          log.complete && log.tried.length > 0 ? (
+            <div className="pad muted" data-testid="log-tried">
+              <p>{t("log.nowhere")}</p>
+              <ul>
+                {log.tried.map((tried) => (
+                  <li key={tried.place}>{t(`log.tried_${tried.place}`, { name: tried.name, why: tried.why })}</li>
+                ))}
+              </ul>
+            </div>
+          ) : (
+            <p className="pad muted">{t(isWaitingFor || !log.complete ? "log.waiting" : "log.empty")}</p>
+          )
+        ) : null}
         {blocks.map((block, index) => (
           <Block
             key={index + Math.floor(log.text.droppedLines / BLOCK)}

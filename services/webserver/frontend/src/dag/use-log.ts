@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import { ApiError, request } from "../api/client";
-import type { LogChunk } from "../api/types";
+import type { LogChunk, TriedPlace } from "../api/types";
 import { EMPTY_LOG, appendLog, type LogText } from "../lib/log";
 
 export interface LogPlace {
@@ -18,13 +18,15 @@ export interface StreamedLog {
   complete: boolean;
   /** Something was answered: an empty log is known to be empty. */
   asked: boolean;
+  /** Where the log was looked for in vain. */
+  tried: readonly TriedPlace[];
   error: unknown;
 }
 
 const POLL_MS = 700;
 const RETRY_MS = 2000;
 
-const START: StreamedLog = { text: EMPTY_LOG, complete: false, asked: false, error: null };
+const START: StreamedLog = { text: EMPTY_LOG, complete: false, asked: false, tried: [], error: null };
 
 export function fetchLogChunk(place: LogPlace, offset: number, signal?: AbortSignal): Promise<LogChunk> {
   return request<LogChunk>("/ui/log", {
@@ -65,6 +67,7 @@ export function useLog({ dagId, runId, taskId, mapIndex, tryNumber }: LogPlace, 
           text: restarted ? EMPTY_LOG : appendLog(now.text, chunk.content),
           complete: chunk.at_end && !live,
           asked: true,
+          tried: chunk.tried,
           error: null,
         }));
         if (chunk.at_end && !live) return;

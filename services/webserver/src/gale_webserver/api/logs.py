@@ -1,7 +1,6 @@
 """Logs of attempts: as JSON with a continuation token, as lines of JSON, or as plain text."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -11,9 +10,10 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from gale.db.engine import reading
 from gale.db.read import browse_tasks
 from gale.errors import BadRequest
+from gale.runtime.logs import SOURCE
 from gale_webserver.api import shapes
 from gale_webserver.context import services
-from gale_webserver.log_files import find_log, may_grow, stream, structured, whole_lines
+from gale_webserver.log_files import Log, NoLog, find_log, may_grow, stream, structured, whole_lines
 from gale_webserver.query import Query, flag, integer, text
 from gale_webserver.routing import JSON_TYPE, Routes
 
@@ -52,19 +52,18 @@ def get_log(dag_id: str, run_id: str, task_id: str, try_number: int, query: Quer
     """
     with reading(services().engine) as conn:
         ti = browse_tasks.task_instance_with_id(conn, dag_id, run_id, task_id, query.values["map_index"])
+        hostname = browse_tasks.hostname_of_try(conn, ti, try_number)
     offset = _offset_of(query.text("token"))
-    path = find_log(ti, try_number)
+    log = find_log(ti, try_number, hostname)
     goes_on = may_grow(ti, try_number)
     form = request.accept_mimetypes.best_match([JSON_TYPE, TEXT, LINES], JSON_TYPE)
+    if isinstance(log, NoLog):
+        return _nothing(log, form, goes_on=goes_on)
     if form == TEXT:
-        content: Iterable[bytes] = stream(path, offset) if path else ()
-        return Response(content, content_type="text/plain; charset=utf-8")
-    if path is None:
-        log = shapes.Log(content=[], continuation_token=_tokens().dumps({"offset": 0}) if goes_on else None)
-        return Response(msgspec.json.encode(log) if form == JSON_TYPE else b"", content_type=form)
+        return Response(stream(log, offset), content_type="text/plain; charset=utf-8")
     if form == LINES:
-        return Response(_lines(path, offset), content_type=LINES)
-    lines, next_offset, at_end = whole_lines(path, offset, to_the_end=not goes_on)
+        return Response(_lines(log, offset), content_type=LINES)
+    lines, next_offset, at_end = whole_lines(log, offset, to_the_end=not goes_on)
     more = goes_on or not at_end
     token = _tokens().dumps({"offset": next_offset}) if more else None
     return Response(
@@ -72,10 +71,24 @@ def get_log(dag_id: str, run_id: str, task_id: str, try_number: int, query: Quer
     )
 
 
-def _lines(path: Path, offset: int) -> Iterator[bytes]:
+def _nothing(log: NoLog, form: str, *, goes_on: bool) -> Response:
+    """Answer for a log that is nowhere: say where it was looked for, as lines with the name of their source."""
+    said = [{"event": sentence, "level": "warning", "logger": SOURCE} for sentence in log.sentences()]
+    if form == TEXT:
+        content = "".join(f"{line['event']}\n" for line in said)
+        return Response(content, content_type="text/plain; charset=utf-8")
+    if form == LINES:
+        return Response(b"".join(msgspec.json.encode(line) + b"\n" for line in said), content_type=LINES)
+    token = _tokens().dumps({"offset": 0}) if goes_on else None
+    # While it may still come, its absence is no news.
+    shown = shapes.Log(content=[] if goes_on else said, continuation_token=token)
+    return Response(msgspec.json.encode(shown), content_type=JSON_TYPE)
+
+
+def _lines(log: Log, offset: int) -> Iterator[bytes]:
     at_end = False
     while not at_end:
-        lines, next_offset, at_end = whole_lines(path, offset, to_the_end=True)
+        lines, next_offset, at_end = whole_lines(log, offset, to_the_end=True)
         yield b"".join(msgspec.json.encode(message) + b"\n" for message in structured(lines))
         if next_offset == offset:
             return
