@@ -24,10 +24,10 @@ FOR_TESTS   := $(VENV)/.installed-for-tests
 FOR_LINT    := $(VENV)/.installed-for-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench docs migration clean python
+.PHONY: help run test test-compose lint format bench docs migration clean python
 
 help: ## List what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 	@echo
 	@echo "PORT=8080  GALE_HOME=.gale  GALE_ADMIN_PASSWORD=…   for make run"
 
@@ -36,6 +36,9 @@ run: $(INSTALLED) ## Start everything here; the page is on http://localhost:8080
 
 test: $(FOR_TESTS) ## Run every tier of tests that this machine can run (TIERS="unit mysql" runs some)
 	@$(BIN)/python tests/tiers.py $(TIERS) $(ARGS)
+
+test-compose: $(FOR_TESTS) ## Build the images, bring the cluster up, test it from outside, delete it; needs Docker
+	@GALE_TEST_COMPOSE=1 $(BIN)/python -m pytest -q tests/compose $(ARGS)
 
 CHECKS      := "ruff check" "ruff format --check" mypy lint-imports \
 	"interrogate --config pyproject.toml --quiet libs/*/src services/*/src" "pytest -q tests/architecture"
