@@ -9,7 +9,7 @@ from gale import telemetry
 from gale.access.tokens import check_settings
 from gale.clock import SystemClock
 from gale.db.engine import open_engine
-from gale.db.schema import check_schema
+from gale.db.waiting import wait_for_database
 from gale.serving import Address, listen, options_of, serve
 from gale.settings import Settings
 from gale_flower_proxy.app import create_app
@@ -40,7 +40,7 @@ def serve_flower(settings: Settings, options: dict[str, Any]) -> str:
         log.warning(telemetry.SETTING_NOTE, note=_BASIC_AUTH)
     url = settings.database.sql_alchemy_conn
     engine = open_engine(url, must_exist=True)
-    check_schema(engine)
+    wait_for_database(engine)
     engine.dispose()
     celery = settings.celery
     address = Address(

@@ -14,8 +14,8 @@ from gale.core.ports import Executor
 from gale.db.engine import DatabaseClock, open_engine
 from gale.db.file_versions import FileVersions
 from gale.db.lease import LOCK_SECONDS, TRUSTED_SECONDS
-from gale.db.schema import check_schema
 from gale.db.task_services import DbTaskServices
+from gale.db.waiting import wait_for_database
 from gale.executors import make_celery_executor, make_executor
 from gale.notifiers.mail import Mail as OutgoingMail
 from gale.notifiers.mail import MailSettings, build_message, send
@@ -55,8 +55,7 @@ def _work(settings: Settings, num_runs: int | None) -> str:
         lock_seconds=LOCK_SECONDS,
         trusted_seconds=TRUSTED_SECONDS,
     )
-    if settings.database.check_migrations:
-        check_schema(engine)
+    wait_for_database(engine, check_migrations=settings.database.check_migrations)
     selector = selectors.DefaultSelector()
     clock = DatabaseClock(engine, SystemClock())
     zygote = ZygoteClient(selector, whole_environment(), clock, _client_options(settings))

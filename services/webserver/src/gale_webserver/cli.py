@@ -52,7 +52,7 @@ def _serve(settings: Any, given: dict[str, Any]) -> str:
     from gale.access.tokens import check_settings  # noqa: PLC0415
     from gale.clock import SystemClock  # noqa: PLC0415
     from gale.db.engine import open_engine  # noqa: PLC0415
-    from gale.db.schema import check_schema  # noqa: PLC0415
+    from gale.db.waiting import wait_for_database  # noqa: PLC0415
     from gale.serving import Address, listen, options_of, serve  # noqa: PLC0415
     from gale_webserver.app import create_app  # noqa: PLC0415
 
@@ -65,7 +65,7 @@ def _serve(settings: Any, given: dict[str, Any]) -> str:
         )
     url = settings.database.sql_alchemy_conn
     engine = open_engine(url, must_exist=True)
-    check_schema(engine)
+    wait_for_database(engine)
     engine.dispose()
     web = settings.webserver
     listening = listen(
