@@ -41,6 +41,7 @@ INNER_IMPORTS: Mapping[str, str] = {
     "gale_worker/cli.py": "listed by `gale --help`, which must not load Celery",
     "gale/cli/": "`gale version` answers in 0.15 s only if each command loads no more than it needs",
     "gale/executors/__init__.py:make_celery_executor": "Celery takes 0.2 s and 18 MB, and only a cluster needs it",
+    "gale/doctor/examine.py:_broker": "on one machine neither Celery nor pika has to be installed",
     "gale/authoring/calling.py:call_with_context": "asyncio takes 25 ms, and only coroutines need it",
     "gale/authoring/params.py:check": "jsonschema takes 40 ms, and only params with a schema need it",
     "airflow/_pendulum.py:_as_pendulum": "pendulum takes 60 ms, which `warm_up` pays before any fork",

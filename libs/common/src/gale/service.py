@@ -16,6 +16,7 @@ import structlog
 from gale import telemetry
 from gale.errors import GaleError
 from gale.settings import Settings
+from gale.settings.passwords import refuse_well_known
 
 #: What sysexits.h calls an internal error.
 EXIT_CRASHED: Final = 70
@@ -37,6 +38,7 @@ def run_service(name: str, settings: Settings, work: Callable[[], str]) -> int:
     for note in settings.notes:
         log.warning(telemetry.SETTING_NOTE, note=note)
     try:
+        refuse_well_known(settings)
         reason = work()
     except GaleError as error:
         log.error(telemetry.SERVICE_REFUSED, error=str(error), next="the process ends")  # noqa: TRY400 - told in a sentence

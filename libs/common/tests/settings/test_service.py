@@ -3,12 +3,13 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import structlog
 
-from gale.errors import StoreLocked
+from gale.errors import ConfigError, StoreLocked
 from gale.service import EXIT_CRASHED, run_service
 from gale.settings import Settings
 
@@ -65,3 +66,14 @@ def test_an_interrupt_is_an_ordinary_end(settings: Settings) -> None:
         raise KeyboardInterrupt
 
     assert run_service("webserver", settings, interrupt) == 0
+
+
+def test_a_service_does_not_start_with_a_password_that_everybody_knows_on_a_server_elsewhere(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = replace(settings.database, sql_alchemy_conn="mysql://someone:airflow@db.example.com/gale")
+    given = replace(settings, database=database)
+    assert run_service("scheduler", given, lambda: pytest.fail("it has started")) == ConfigError.exit_code
+    last = logged(capsys)[-1]
+    assert last["event"] == "service.refused"
+    assert "[database] sql_alchemy_conn names the server db.example.com" in last["error"]

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "connections": Entry("gale.cli.connections:connections", "Manage how tasks reach other systems."),
     "dags": Entry("gale.cli.dags:dags", "List, trigger, pause, test and show DAGs."),
     "db": Entry("gale.cli.db:db", "Make, renew, check and reset the database."),
+    "doctor": Entry("gale.cli.doctor:doctor", "Check what Gale stands on, and say what to do."),
     "info": Entry("gale.cli.info:info", "Show what Gale runs on."),
     "jobs": Entry("gale.cli.jobs:jobs", "Check the long-lived processes."),
     "pools": Entry("gale.cli.pools:pools", "Manage pools of slots that tasks share."),

@@ -10,7 +10,7 @@ from gale.clock import Clock
 from gale.core.findings import Finding, Findings
 from gale.db.engine import reading
 from gale.db.schema import NEEDED, check_schema
-from gale.errors import GaleError, SchemaTooNew, StoreError
+from gale.errors import GaleError, StoreError
 
 #: Leases and due times follow the database's clock; a log that is seconds off misleads whoever reads it.
 CLOCK_WARNING_SECONDS: Final = 2.0
@@ -36,7 +36,7 @@ def probe_database(engine: Engine, clock: Clock) -> list[Finding]:
                     check(connection, findings)
                 _clock(connection, findings, clock)
     except StoreError as error:
-        findings.fail("login", str(error), "Correct [database] sql_alchemy_conn, or start the database.")
+        findings.fail("login", str(error))
         return findings.all
     _migrations(engine, findings)
     return findings.all
@@ -135,10 +135,8 @@ def _clock(connection: Connection, findings: Findings, clock: Clock) -> None:
 def _migrations(engine: Engine, findings: Findings) -> None:
     try:
         check_schema(engine)
-    except SchemaTooNew as error:
-        findings.fail("migrations", str(error), "Install that newer Gale here too.")
     except GaleError as error:
-        findings.fail("migrations", str(error), "Run `gale db migrate`.")
+        findings.fail("migrations", str(error))
     else:
         findings.ok("migrations", f"The tables have schema {NEEDED}, as this Gale needs it.")
 
