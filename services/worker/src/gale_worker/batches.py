@@ -26,6 +26,8 @@ FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
 #: How often trouble that goes on is told.
 TELL_SECONDS: Final = 60.0
+#: In a rush: how long a batch waits for more. About as long as a commit takes.
+GATHER_SECONDS: Final = 0.004
 #: Most items of one transaction: locks are held for it, and others wait for them.
 MOST: Final = 256
 #: What the database says when it is the values that it does not take. Everything else (full disk, shutdown,
@@ -45,6 +47,8 @@ class Job(Generic[T]):
     refuse: Callable[[T, Exception], None]
     #: Of two items with the same key, the second goes into a later batch.
     key: Callable[[T], str]
+    #: Says whether so much is going on that it pays to wait for a moment, so that more share the transaction.
+    is_rush: Callable[[], bool] = lambda: False
 
 
 class Batches(Generic[T]):
@@ -110,6 +114,8 @@ class Batches(Generic[T]):
             self._busy = False
             self._lock.notify_all()
             self._lock.wait_for(lambda: self._closed or self._waiting)
+            if not self._closed and self._job.is_rush():
+                self._lock.wait_for(lambda: self._closed, GATHER_SECONDS)
             if self._closed:
                 return None
             self._busy = True

@@ -90,12 +90,26 @@ class Worker:
         claimer = Claimer(database, clock, job, self._tickets, self)
         recorder = Recorder(database, clock, job, self._tickets, self)
         self._claimer: Batches[Ticket] = Batches(
-            Job(name="claimer", do=claimer.do, refuse=claimer.refuse, key=lambda ticket: ticket.command.ti),
+            Job(
+                name="claimer",
+                do=claimer.do,
+                refuse=claimer.refuse,
+                key=lambda ticket: ticket.command.ti,
+                is_rush=self._is_rush,
+            ),
             clock,
             self._crash,
         )
         self._recorder: Batches[AttemptEnded] = Batches(
-            Job(name="recorder", do=recorder.do, refuse=recorder.refuse, key=lambda end: end.ti), clock, self._crash
+            Job(
+                name="recorder",
+                do=recorder.do,
+                refuse=recorder.refuse,
+                key=lambda end: end.ti,
+                is_rush=self._is_rush,
+            ),
+            clock,
+            self._crash,
         )
         actions = KeeperActions(stop=self.engine.stop, end=self._end, shut=self._shut, reopen=self._reopen)
         self._keeper = Keeper(database, clock, job, self._tickets, actions, max_memory_bytes=options.max_memory_bytes)
@@ -124,6 +138,10 @@ class Worker:
         """See `Hands`."""
         self._slots.give(len(tickets))
         self.intake.acknowledge(tickets)
+
+    def _is_rush(self) -> bool:
+        """Tell whether throughput counts for more than the time that one attempt takes."""
+        return 2 * len(self._tickets) > self._options.slots
 
     def tell_ended(self, tis: Sequence[str]) -> None:
         """See `Hands`."""
