@@ -1,11 +1,18 @@
 """Servers for tests of several parts together: those that the environment names, or private ones."""
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import mariadb
 import pytest
 import rabbitmq
+
+# The tests are no package, so what they share is found here.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cluster_home import ClusterHome
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +46,11 @@ def broker() -> Iterator[rabbitmq.Server]:
         pytest.skip("no broker of our own can be started: install rabbitmq-server")
     with rabbitmq.server() as server:
         yield server
+
+
+@pytest.fixture
+def home(tmp_path: Path, mysql_url: str, broker: rabbitmq.Server) -> Iterator[ClusterHome]:
+    """Give a cluster a home of its own; end what it started."""
+    made = ClusterHome(tmp_path / "home", mysql_url, broker)
+    yield made
+    made.close()

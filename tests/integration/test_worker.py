@@ -1,0 +1,274 @@
+"""Workers of a real cluster: who takes what, what Flower sees, and how a worker ends."""
+
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+from celery import Celery
+from cluster_home import ClusterHome, wait_for
+from kombu import Connection
+from sqlalchemy import update
+
+from gale.db import tables as t
+from gale.db.engine import writing
+from gale.db.requests import request_mark_tasks
+
+pytestmark = [
+    pytest.mark.rabbitmq,
+    pytest.mark.integration,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="starts servers as Debian has them"),
+]
+
+
+def held_dag(home: ClusterHome, count: int, **more: object) -> str:
+    """Write a DAG of tasks that run until the gate "go" is opened; return its text."""
+    arguments = "".join(f", {name}={value!r}" for name, value in more.items())
+    return f"""
+with DAG("held", **ALWAYS):
+    for number in range({count}):
+        BashOperator(task_id=f"task_{{number}}", bash_command={home.held("go")!r}{arguments})
+"""
+
+
+def test_a_worker_whose_slots_are_taken_leaves_the_rest_to_others(home: ClusterHome) -> None:
+    home.write_dag("held", held_dag(home, 22))
+    home.start_worker("first", slots=2)
+    home.wait_ready("first")
+    home.start_scheduler()
+    run = home.trigger("held")
+    wait_for("all to be queued or running", lambda: home.count("queued", "running") == 22)
+    wait_for("the first worker to give back what it was sent too much", lambda: home.queue_state().ready == 20)
+    state = home.queue_state()
+    assert (state.ready, state.unacknowledged, state.consumers) == (20, 0, 0)
+    assert home.count("running") == 2
+
+    home.start_worker("second", slots=20)
+    wait_for("the second worker to take them all", lambda: home.count("running") == 22)
+    assert home.queue_state().ready == 0
+    home.open_gate("go")
+    assert home.wait_end(run) == "success"
+    wait_for("both to consume again", lambda: home.queue_state().consumers == 2)
+    home.check()
+    assert home.claims().total() == 22
+
+
+def test_a_task_longer_than_the_brokers_patience_ends_once_and_its_worker_goes_on(home: ClusterHome) -> None:
+    """The broker cuts off who leaves a message unacknowledged for 10 s; the task takes 25 s, others wait behind it."""
+    home.broker.evaluate("application:set_env(rabbit, consumer_timeout, 10000).")
+    home.broker.evaluate("application:set_env(rabbit, channel_tick_interval, 1000).")
+    try:
+        home.write_dag(
+            "long",
+            """
+with DAG("long", **ALWAYS):
+    BashOperator(task_id="long", bash_command="sleep 25", priority_weight=100)
+    for number in range(4):
+        BashOperator(task_id=f"after_{number}", bash_command="true")
+""",
+        )
+        home.start_worker(slots=1)
+        home.wait_ready()
+        home.start_scheduler()
+        run = home.trigger("long")
+        with Connection(home.broker.url) as connection:
+            careless = connection.SimpleQueue(f"{home.queue}-careless")
+            careless.put({})
+            careless.get(timeout=10)
+            wait_for("the broker to lose its patience with another consumer", lambda: is_cut_off(connection), 30)
+        assert home.wait_end(run) == "success"
+    finally:
+        home.broker.evaluate("application:set_env(rabbit, consumer_timeout, 1800000).")
+        home.broker.evaluate("application:set_env(rabbit, channel_tick_interval, 60000).")
+    home.check()
+    assert home.claims().total() == 5
+    assert "broker.away" not in home.log("worker")
+
+
+def is_cut_off(connection: Connection) -> bool:
+    """Tell whether the broker has closed the connection's channel."""
+    try:
+        connection.drain_events(timeout=0.5)
+    except TimeoutError:
+        return False
+    except connection.channel_errors as error:
+        assert "PRECONDITION_FAILED" in str(error)
+        return True
+    return False
+
+
+def test_flower_sees_each_attempt_as_one_task_with_its_end(home: ClusterHome) -> None:
+    home.write_dag(
+        "ends",
+        f"""
+with DAG("ends", **ALWAYS):
+    BashOperator(task_id="good", bash_command="true")
+    BashOperator(task_id="bad", bash_command="exit 3")
+    BashOperator(task_id="again", bash_command="exit 4", retries=1, retry_delay=3600)
+    BashOperator(task_id="skipped", bash_command="exit 99")
+    BashOperator(task_id="marked", bash_command={home.held("never")!r})
+""",
+    )
+    home.start_worker(slots=8)
+    home.wait_ready()
+    app = Celery(broker=home.broker.url, set_as_current=False)
+    seen: list[dict] = []
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"*": seen.append})
+        with receiver.consumer_context():
+            home.start_scheduler()
+            home.trigger("ends")
+
+            def ends() -> dict[str, dict]:
+                receive(connection)
+                ended = ("task-succeeded", "task-failed", "task-retried", "task-revoked")
+                by_id = {event["uuid"]: event for event in seen if event["type"] in ended}
+                received = [event for event in seen if event["type"] == "task-received"]
+                return {event["name"]: by_id[event["uuid"]] for event in received if event["uuid"] in by_id}
+
+            wait_for("the four to end", lambda: len(ends()) == 4)
+            mark_as_success(home, "marked")
+            wait_for("the last one to end", lambda: len(ends()) == 5)
+    shown = ends_of(seen)
+    assert shown["ends.good"]["type"] == "task-succeeded"
+    assert shown["ends.good"]["result"] == "'success'"
+    assert shown["ends.skipped"]["result"] == "'skipped'"
+    assert shown["ends.bad"]["type"] == "task-failed"
+    assert "exit code 3" in shown["ends.bad"]["exception"]
+    assert shown["ends.bad"]["traceback"] == ""
+    assert shown["ends.again"]["type"] == "task-retried"
+    assert "exit code 4" in shown["ends.again"]["exception"]
+    assert shown["ends.marked"]["type"] == "task-revoked"
+    arguments = next(event["kwargs"] for event in seen if event.get("name") == "ends.good")
+    assert "'dag_id': 'ends'" in arguments
+    assert "'try_number': 1" in arguments
+
+
+def ends_of(seen: list[dict]) -> dict[str, dict]:
+    """Return the last event of each task, by the task's name in Flower."""
+    names = {event["uuid"]: event["name"] for event in seen if event["type"] == "task-received"}
+    return {names[event["uuid"]]: event for event in seen if event.get("uuid") in names}
+
+
+def receive(connection: Connection) -> None:
+    """Take in the events that have come."""
+    try:
+        while True:
+            connection.drain_events(timeout=0.2)
+    except TimeoutError:
+        return
+
+
+def mark_as_success(home: ClusterHome, task_id: str) -> None:
+    """Ask the scheduler to mark a task, as the page does."""
+    row = home.tasks()[task_id]
+    with writing(home.engine) as connection:
+        request_mark_tasks(connection, row.run, [row.id], state="success", user="admin", now=datetime.now(UTC))
+
+
+def test_a_worker_that_is_asked_to_end_lets_its_tasks_end_first(home: ClusterHome) -> None:
+    home.write_dag("held", held_dag(home, 3))
+    home.start_worker(slots=2)
+    home.wait_ready()
+    home.start_scheduler()
+    run = home.trigger("held")
+    wait_for("two to run", lambda: home.count("running") == 2)
+    home.processes["worker"].send_signal(signal.SIGTERM)
+    wait_for("it to drain", lambda: "worker.drain" in home.log("worker"))
+    wait_for("it to consume no more", lambda: home.queue_state().consumers == 0)
+    home.open_gate("go")
+    assert home.processes["worker"].wait(30) == 0
+    assert home.count("success") == 2
+    assert home.jobs()[0].state == "success"
+    home.start_worker("other")
+    assert home.wait_end(run) == "success"
+    home.check()
+
+
+def test_tasks_that_outlast_the_drain_are_tried_again_elsewhere_at_no_cost(home: ClusterHome) -> None:
+    home.write_dag("held", held_dag(home, 2, retries=0))
+    home.start_worker(CELERY__WORKER_SOFT_SHUTDOWN_TIMEOUT="1")
+    home.wait_ready()
+    home.start_scheduler()
+    run = home.trigger("held")
+    wait_for("both to run", lambda: home.count("running") == 2)
+    assert home.end("worker") == 0
+    assert home.events("HeartbeatLost") == 2
+    home.start_worker("other")
+    home.open_gate("go")
+    assert home.wait_end(run) == "success"
+    home.check()
+
+
+def test_a_second_signal_ends_a_worker_at_once(home: ClusterHome) -> None:
+    home.write_dag("held", held_dag(home, 2))
+    home.start_worker()
+    home.wait_ready()
+    home.start_scheduler()
+    home.trigger("held")
+    wait_for("both to run", lambda: home.count("running") == 2)
+    home.processes["worker"].send_signal(signal.SIGTERM)
+    wait_for("it to drain", lambda: "worker.drain" in home.log("worker"))
+    began = time.monotonic()
+    assert home.end("worker", signal.SIGINT) == 0
+    assert time.monotonic() - began < 10
+    assert home.count("running") == 0
+
+
+def test_the_word_shutdown_in_its_row_ends_a_worker(home: ClusterHome) -> None:
+    home.start_worker()
+    home.wait_ready()
+    with writing(home.engine) as connection:
+        connection.execute(update(t.job).where(t.job.c.job_type == "worker").values(state="shutdown"))
+    assert home.processes["worker"].wait(30) == 0
+    assert home.jobs()[0].state == "success"
+
+
+def test_remote_control_stops_a_task_and_ends_a_worker(home: ClusterHome) -> None:
+    home.write_dag("held", held_dag(home, 1))
+    home.start_worker()
+    home.wait_ready()
+    home.start_scheduler()
+    run = home.trigger("held")
+    wait_for("it to run", lambda: home.count("running") == 1)
+    app = Celery(broker=home.broker.url, set_as_current=False)
+    with app.connection_for_write() as connection:
+        token = home.tasks()["task_0"].token
+        wait_for("Celery to show it", lambda: token in str(app.control.inspect(connection=connection).active()))
+        app.control.revoke(token, terminate=True, connection=connection)
+        assert home.wait_end(run) == "failed"
+        assert "terminated" in home.tasks()["task_0"].reason
+        app.control.shutdown(connection=connection)
+    assert home.processes["worker"].wait(30) == 0
+    assert "remote control" in home.log("worker")
+
+
+def test_messages_that_are_not_ours_are_dropped_and_nothing_of_them_is_run(home: ClusterHome) -> None:
+    home.write_dag("held", held_dag(home, 1))
+    home.start_worker()
+    home.wait_ready()
+    with Connection(home.broker.url) as connection:
+        producer = connection.Producer(routing_key=home.queue)
+        command = {"dag_id": "d", "task_id": "t", "run_id": "r", "try_number": 1, "map_index": -1}
+        ours = {"task": "gale.run", "id": "ab" * 16, "lang": "py"}
+        unsigned = {**ours, "gale": {"ti": "ab" * 16, "signature": "00", "v": 1}}
+        links = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+        producer.publish("not JSON", content_type="application/json", content_encoding="utf-8")
+        producer.publish({"task": "os.system", "id": "1", "args": ["touch /tmp/x"], "kwargs": {}})
+        producer.publish([[], command, links], headers=ours)
+        producer.publish([[], command, links], headers=unsigned)
+        producer.publish([[], {"junk": "x" * 2_000_000}, links], headers=unsigned)
+        producer.publish(b"\x80\x04K\x01.", content_type="application/x-python-serialize", content_encoding="binary")
+    wait_for("all six to be dropped", lambda: home.log("worker").count("message.refused") == 6)
+    state = home.queue_state()
+    assert (state.ready, state.unacknowledged, state.consumers) == (0, 0, 1)
+    home.start_scheduler()
+    home.open_gate("go")
+    assert home.wait_end(home.trigger("held")) == "success"
+
+
+def test_a_worker_that_uses_too_much_memory_ends_in_order(home: ClusterHome) -> None:
+    home.start_worker(CELERY__WORKER_MAX_MEMORY_MB="1")
+    assert home.processes["worker"].wait(60) == 0
+    assert "worker_max_memory_mb" in home.log("worker")
