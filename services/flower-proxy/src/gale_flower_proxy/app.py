@@ -27,7 +27,6 @@ from gale_flower_proxy.pages import page, sentence, texts, wants_page
 from gale_flower_proxy.policy import BadAddress, Need, Verdict, canonical, decide, need_of
 
 _CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 #: Pages of our own, under the prefix.
 _LOGIN, _LOGOUT, _HEALTH = "/login", "/logout", "/healthcheck"
 logger: Final = logging.getLogger(__name__)
@@ -57,8 +56,8 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, flower: FlowerC
         prefix=prefix_of(settings),
         secure=is_secure(settings),
     )
-    for rule in ("/", "/<path:path>"):
-        app.add_url_rule(rule, "door", door, methods=_METHODS, provide_automatic_options=False, merge_slashes=False)
+    # No routes: Flask would decode, merge and judge addresses by rules of its own before anybody is asked for.
+    app.before_request(door)
     app.after_request(headers.add)
     app.register_error_handler(guard.Refused, lambda refused: refused.response)
     app.register_error_handler(StoreError, _store_failed)
@@ -69,9 +68,8 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, flower: FlowerC
     return app
 
 
-def door(path: str = "") -> Response:
+def door() -> Response:
     """Let a request through to Flower, answer it, or refuse it."""
-    del path  # decoded by rules of WSGI; what counts is the request line
     if "websocket" in request.headers.get("Upgrade", "").lower():
         return _refuse_upgrade()
     try:

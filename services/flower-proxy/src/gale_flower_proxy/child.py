@@ -32,7 +32,8 @@ FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 #: Who ran for so long was well: the next pause is a short one again.
 WELL_AFTER_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 5.0
+#: It keeps nothing that it would have to save; with its broker away it does not end by itself.
+STOP_SECONDS: Final = 2.0
 MAX_LINE: Final = 2000
 #: What a process needs to run Python and to find certificates; no setting of Gale and no password among it.
 _KEPT: Final = frozenset(
