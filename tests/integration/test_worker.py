@@ -93,8 +93,7 @@ def is_cut_off(connection: Connection) -> bool:
     except TimeoutError:
         return False
     except connection.channel_errors as error:
-        assert "PRECONDITION_FAILED" in str(error)
-        return True
+        return "PRECONDITION_FAILED" in str(error)
     return False
 
 
@@ -114,22 +113,14 @@ with DAG("ends", **ALWAYS):
     home.wait_ready()
     app = Celery(broker=home.broker.url, set_as_current=False)
     seen: list[dict] = []
-    with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": seen.append})
-        with receiver.consumer_context():
+    with app.connection_for_read() as asked:
+        receiver = app.events.Receiver(asked, handlers={"*": seen.append})
+        with receiver.consumer_context() as (connection, _, _):
             home.start_scheduler()
             home.trigger("ends")
-
-            def ends() -> dict[str, dict]:
-                receive(connection)
-                ended = ("task-succeeded", "task-failed", "task-retried", "task-revoked")
-                by_id = {event["uuid"]: event for event in seen if event["type"] in ended}
-                received = [event for event in seen if event["type"] == "task-received"]
-                return {event["name"]: by_id[event["uuid"]] for event in received if event["uuid"] in by_id}
-
-            wait_for("the four to end", lambda: len(ends()) == 4)
+            wait_for("four to end", lambda: len(ends_of(receive(connection, seen))) == 4)
             mark_as_success(home, "marked")
-            wait_for("the last one to end", lambda: len(ends()) == 5)
+            wait_for("the last one to end", lambda: len(ends_of(receive(connection, seen))) == 5)
     shown = ends_of(seen)
     assert shown["ends.good"]["type"] == "task-succeeded"
     assert shown["ends.good"]["result"] == "'success'"
@@ -146,18 +137,19 @@ with DAG("ends", **ALWAYS):
 
 
 def ends_of(seen: list[dict]) -> dict[str, dict]:
-    """Return the last event of each task, by the task's name in Flower."""
+    """Return the event of each task's end, by the task's name in Flower."""
     names = {event["uuid"]: event["name"] for event in seen if event["type"] == "task-received"}
-    return {names[event["uuid"]]: event for event in seen if event.get("uuid") in names}
+    ends = ("task-succeeded", "task-failed", "task-retried", "task-revoked")
+    return {names[event["uuid"]]: event for event in seen if event["type"] in ends}
 
 
-def receive(connection: Connection) -> None:
-    """Take in the events that have come."""
+def receive(connection: Connection, seen: list[dict]) -> list[dict]:
+    """Take in the events that have come, and return all that have been seen."""
     try:
         while True:
             connection.drain_events(timeout=0.2)
     except TimeoutError:
-        return
+        return seen
 
 
 def mark_as_success(home: ClusterHome, task_id: str) -> None:
