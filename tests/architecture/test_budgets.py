@@ -36,6 +36,7 @@ MANY_ARGUMENTS: Mapping[str, str] = {
 }
 INNER_IMPORTS: Mapping[str, str] = {
     "gale/__init__.py": "DAG authors' page: each name is loaded when it is asked for, or `import gale` takes a second",
+    "gale_flower_proxy/cli.py": "listed by `gale --help`, which must not load Flask",
     "gale_scheduler/cli.py": "listed by `gale --help`, which must not load the scheduler",
     "gale_webserver/cli.py": "listed by `gale --help`, which must not load Flask",
     "gale_worker/cli.py": "listed by `gale --help`, which must not load Celery",

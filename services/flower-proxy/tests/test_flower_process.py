@@ -135,7 +135,7 @@ def test_a_flower_that_cannot_start_is_tried_ever_less_often(
     assert started.upstream() is None
 
 
-def test_stopping_leaves_nothing_behind(flower: FlowerChild) -> None:
+def test_stopping_leaves_no_process_behind(flower: FlowerChild) -> None:
     pid = flower.pid
     flower.stop()
     assert flower.upstream() is None

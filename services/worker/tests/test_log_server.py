@@ -137,7 +137,7 @@ def test_even_a_signed_name_is_no_way_out_of_the_log_folder(
 @pytest.mark.parametrize(
     "target", ["/", "/log", "/metrics", "//log/x", "http://other/log/x", "/log/%ff", "/log/a?offset=x"]
 )
-def test_other_addresses_get_nothing(target: str, server: LogServer) -> None:
+def test_other_addresses_get_nothing_at_all(target: str, server: LogServer) -> None:
     status, body = ask(server, target)
     assert status in {400, 401, 404}
     assert body == b""
