@@ -5,6 +5,7 @@ nor touched: epmd, through which Erlang's nodes find each other, is a private on
 """
 
 import contextlib
+import ipaddress
 import os
 import secrets
 import shutil
@@ -15,9 +16,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import mariadb
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 START_SECONDS = 90
 USER = PASSWORD = "airflow"
@@ -43,6 +48,8 @@ class Server:
 
     folder: Path
     port: int
+    #: Where it speaks TLS.
+    tls_port: int
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
 
@@ -50,6 +57,16 @@ class Server:
     def url(self) -> str:
         """Where it is, as the notes write it."""
         return f"amqp://{USER}:{PASSWORD}@localhost:{self.port}/{VHOST}"
+
+    @property
+    def tls_url(self) -> str:
+        """Where it is, encrypted; its certificate is good for 127.0.0.1 only."""
+        return f"amqps://{USER}:{PASSWORD}@127.0.0.1:{self.tls_port}/{VHOST}"
+
+    @property
+    def certificate(self) -> Path:
+        """What its certificate is signed by: itself."""
+        return self.folder / "certificate.pem"
 
     def start(self) -> None:
         """Start it, on the data that it has, and wait until it answers."""
@@ -81,6 +98,16 @@ class Server:
     def kill(self) -> None:
         """Kill it as a power cut does."""
         self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let it do nothing any more, while its connections stay."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop it in order; not by the notes' `rabbitmqctl stop`, which takes seconds to start itself."""
@@ -122,8 +149,9 @@ def server() -> Iterator[Server]:
     """Run a server with the notes' user and virtual host."""
     with tempfile.TemporaryDirectory(prefix="gale-rabbitmq-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        running = Server(folder, mariadb.free_port(), {})
-        running.environment = _prepare(folder, running.port)
+        running = Server(folder, mariadb.free_port(), mariadb.free_port(), {})
+        _certify(folder)
+        running.environment = _prepare(folder, running.port, running.tls_port)
         epmd = subprocess.Popen(
             [str(shutil.which("epmd")), "-address", "127.0.0.1"],
             env=running.environment,
@@ -146,7 +174,26 @@ def running() -> Iterator[str]:
         yield one.url
 
 
-def _prepare(folder: Path, port: int) -> dict[str, str]:
+def _certify(folder: Path) -> None:
+    """Write a certificate for this machine that is signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A broker for tests")])
+    now = datetime.now(UTC)
+    here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([here]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+
+
+def _prepare(folder: Path, port: int, tls_port: int) -> dict[str, str]:
     home = folder / "home"
     home.mkdir()
     cookie = home / ".erlang.cookie"
@@ -155,6 +202,10 @@ def _prepare(folder: Path, port: int) -> dict[str, str]:
     (folder / "plugins").write_text("[].\n", encoding="ascii")
     (folder / "rabbitmq.conf").write_text(
         f"""listeners.tcp.1 = 127.0.0.1:{port}
+listeners.ssl.1 = 127.0.0.1:{tls_port}
+ssl_options.cacertfile = {folder}/certificate.pem
+ssl_options.certfile = {folder}/certificate.pem
+ssl_options.keyfile = {folder}/key.pem
 default_user = {USER}
 default_pass = {PASSWORD}
 default_vhost = {VHOST}

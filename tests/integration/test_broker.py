@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from kombu import Connection
 from rabbitmq import Server
 
 from gale.broker import publisher as publishing
-from gale.broker.app import make_app
+from gale.broker.app import broker_address, make_app
 from gale.broker.bus import Bus, Ended, Stop
 from gale.broker.publisher import Publisher
 from gale.broker.wire import TaskCommand, open_message
@@ -75,13 +76,14 @@ def queue() -> str:
 
 
 @pytest.fixture
-def publish(tmp_path: Path) -> Iterator[Callable[[str], tuple[Publisher, Done]]]:
+def publish(tmp_path: Path) -> Iterator[Callable[..., tuple[Publisher, Done]]]:
     """Make publishers, closed at the end."""
     with ExitStack() as stack:
 
-        def make(url: str) -> tuple[Publisher, Done]:
+        def make(url: str, **more: str) -> tuple[Publisher, Done]:
             done = Done()
-            app = make_app(Settings.load(tmp_path, {"GALE__CELERY__BROKER_URL": url}))
+            environ = {f"GALE__CELERY__{name.upper()}": value for name, value in more.items()}
+            app = make_app(Settings.load(tmp_path, {"GALE__CELERY__BROKER_URL": url, **environ}))
             publisher = Publisher(app, KEY, done.add, done.trouble)
             stack.callback(publisher.close, 1.0)
             return publisher, done
@@ -279,6 +281,58 @@ def test_a_publisher_that_is_closed_while_the_broker_is_away_ends_in_time(broker
     publisher.close(1.0)
     assert time.monotonic() - began < 5
     broker.start()
+
+
+def test_a_broker_that_says_nothing_any_more_is_told_once_and_gets_everything_when_it_does(
+    broker: Server, queue, publish, monkeypatch
+):
+    # A quarter of a minute is right between machines, and too long here.
+    monkeypatch.setattr(publishing, "CONFIRM_SECONDS", 0.5)
+    publisher, done = publish(broker.url)
+    publisher.send(commands(1, queue), 60)
+    done.wait_for(1)
+    broker.freeze()
+    try:
+        publisher.send(commands(10, queue), 60)
+        done.wait(lambda: bool(done.troubles))
+        assert "has not said for 0.5 s" in done.troubles[0]
+    finally:
+        broker.thaw()
+    done.wait_for(11)
+    assert len({command.token for command in done.commands}) == 11
+
+
+def test_a_command_that_no_message_can_hold_holds_up_no_other(amqp_url, queue, publish):
+    publisher, done = publish(amqp_url)
+    first, odd, last = commands(3, queue)
+    publisher.send([first, replace(odd, dag_id="\ud800"), last], 60)
+    done.wait_for(2)
+    assert done.commands == [first, last]
+
+
+@pytest.mark.parametrize("scheme", ["amqps", "amqp"])
+def test_commands_and_hints_go_over_an_encrypted_connection(broker: Server, queue, publish, tmp_path, scheme):
+    url = broker.tls_url.replace("amqps", scheme)
+    files = {"ssl_active": "True", "ssl_cacert": str(broker.certificate)}
+    publisher, done = publish(url, **files)
+    publisher.send(commands(100, queue), 60)
+    done.wait_for(100)
+    assert done.troubles == []
+    environ = {f"GALE__CELERY__{name.upper()}": value for name, value in {**files, "broker_url": url}.items()}
+    address, heard = broker_address(Settings.load(tmp_path, environ)), Heard()
+    with closing(Bus(address.url, KEY, ssl=address.ssl)) as giver, closing(Bus(url, KEY, ssl=address.ssl)) as listener:
+        listener.listen(Ended, heard)
+        connected(giver, Ended, heard)
+
+
+@pytest.mark.parametrize("active", ["True", "False"])
+def test_a_certificate_that_nobody_vouches_for_is_refused_with_the_settings_to_check(
+    broker: Server, queue, publish, active
+):
+    publisher, done = publish(broker.tls_url, ssl_active=active)
+    publisher.send(commands(1, queue), 60)
+    done.wait(lambda: bool(done.troubles))
+    assert "ssl_cacert" in done.troubles[0]
 
 
 # --- the bus -------------------------------------------------------------------------------------

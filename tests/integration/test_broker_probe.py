@@ -18,8 +18,9 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.integration]
 def found(tmp_path: Path):
     """Examine the broker at a URL."""
 
-    def look(url):
-        findings = probe_broker(Settings.load(tmp_path, {"GALE__CELERY__BROKER_URL": url}))
+    def look(url, **more):
+        environ = {f"GALE__CELERY__{name.upper()}": value for name, value in {**more, "broker_url": url}.items()}
+        findings = probe_broker(Settings.load(tmp_path, environ))
         return {finding.check: finding for finding in findings}
 
     return look
@@ -55,6 +56,13 @@ def test_a_login_that_fails_says_why_and_shows_no_password(amqp_url, found, chan
 def test_a_broker_that_is_not_there_says_that_it_cannot_be_reached(found):
     (login,) = found("amqp://airflow:airflow@127.0.0.1:1/vairflow").values()
     assert "cannot be reached" in login.sentence
+
+
+def test_an_encrypted_broker_is_looked_at_as_well(broker: Server, found):
+    checks = found(broker.tls_url, ssl_active="True", ssl_cacert=str(broker.certificate))
+    assert checks["delivery"].verdict is Verdict.OK
+    (login,) = found(broker.tls_url).values()
+    assert "ssl_cacert" in login.sentence
 
 
 def test_each_of_several_brokers_is_looked_at(amqp_url, found, tmp_path):

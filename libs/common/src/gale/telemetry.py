@@ -65,6 +65,7 @@ LOG_NOT_STORED: Final = "log.not_stored"
 BROKER_AWAY: Final = "broker.away"
 BROKER_BACK: Final = "broker.back"
 COMMANDS_LATE: Final = "commands.late"
+COMMAND_REFUSED: Final = "command.refused"
 HINT_REFUSED: Final = "hint.refused"
 
 # --- log events of the worker ------------------------------------------------------------------------

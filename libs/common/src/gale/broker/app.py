@@ -90,7 +90,8 @@ def broker_url(settings: Settings) -> str:
 def broker_ssl(settings: Settings) -> Any:
     """Return what Celery calls `broker_use_ssl`: False, or how to encrypt."""
     celery = settings.celery
-    if not celery.ssl_active:
+    # Without options kombu would encrypt for amqps://, but take any certificate.
+    if not celery.ssl_active and not celery.broker_url.strip().startswith("amqps://"):
         return False
     files = {"keyfile": celery.ssl_key, "certfile": celery.ssl_cert, "ca_certs": celery.ssl_cacert}
     # The name in the certificate must be the host that is connected to.

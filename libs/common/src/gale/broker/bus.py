@@ -95,7 +95,7 @@ class Bus:
     def close(self) -> None:
         """Stop giving and listening."""
         with self._starting:
-            if self._link is not None and self._started:
+            if self._link is not None:
                 self._link.close(2.0)
             self._link = None
 

@@ -56,7 +56,8 @@ class Address:
         sockets = {"read_timeout": SOCKET_SECONDS, "write_timeout": SOCKET_SECONDS} if self.is_amqp else {}
         connection = Connection(
             self.url,
-            ssl=self.ssl,
+            # kombu writes the host's name into it.
+            ssl=dict(self.ssl) if isinstance(self.ssl, dict) else self.ssl,
             heartbeat=HEARTBEAT_SECONDS if self.is_amqp else 0,
             connect_timeout=CONNECT_SECONDS,
             transport_options={**sockets, **(options or {})},
@@ -134,23 +135,31 @@ class Link:
         """End the thread, and wait for it at most so long."""
         self._closing.set()
         self.wake()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._free()
+        else:
             self._thread.join(seconds)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._closing.is_set():
             began = time.monotonic()
-            try:
-                self._live()
-            except Exception as error:  # noqa: BLE001 - the frame of this thread: whatever it is, the next try may go well
-                self.tell(kind_of(error), explain(error, self._address.url))
-            self._work.lost()
+            self._try(self._live)
+            self._try(self._work.lost)
+            self._try(self._work.away)
             # Who was connected for a while had no trouble connecting.
             pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LONGEST_PAUSE_SECONDS else pause
-            self._work.away()
             self._closing.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        self._free()
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - the frame of this thread: whatever it is, the next try may go well
+            self.tell(kind_of(error), explain(error, self._address.url))
+
+    def _free(self) -> None:
         self._reader.close()
         self._writer.close()
 

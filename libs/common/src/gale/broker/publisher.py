@@ -25,7 +25,7 @@ from gale import telemetry
 from gale.broker.app import address_of
 from gale.broker.link import Link
 from gale.broker.trouble import masked
-from gale.broker.wire import CONTENT_ENCODING, CONTENT_TYPE, TaskCommand, pack
+from gale.broker.wire import CONTENT_ENCODING, CONTENT_TYPE, Packed, TaskCommand, pack
 from gale.errors import BrokerError
 
 #: Commands that may be under way without a confirm: what RabbitMQ has to hold in memory of us.
@@ -35,6 +35,8 @@ BAD_QUEUE_SECONDS: Final = 10.0
 #: Pause after the broker has said that it could not take a command.
 REFUSED_PAUSE_SECONDS: Final = 0.5
 PERSISTENT: Final = 2
+#: A broker that has room confirms within milliseconds. One that says nothing for so long is left and asked anew.
+CONFIRM_SECONDS: Final = 15.0
 #: What is older when it gets to a worker has lost its row's token already.
 _LEAST_EXPIRATION_MS: Final = 1000
 BLOCKED: Final = (
@@ -50,6 +52,7 @@ class Waiting:
     command: TaskCommand
     #: Monotonic instant after which it is forgotten.
     until: float
+    sent_at: float = 0.0
 
 
 class Publisher:
@@ -172,6 +175,15 @@ class _Work:
                 next="their tasks go back to scheduled at their deadline and are dispatched anew",
             )
 
+    def _pack(self, waiting: Waiting) -> Packed | None:
+        """Return the message; None for a command that no message can hold, which must not hold up the others."""
+        try:
+            return pack(waiting.command, self._key)
+        except (ValueError, OverflowError, TypeError) as error:
+            self._log.warning(telemetry.COMMAND_REFUSED, command=repr(waiting.command)[:500], error=str(error))
+            self._box.settled(1)
+            return None
+
     def _done(self, commands: Sequence[TaskCommand]) -> None:
         if commands:
             self._box.settled(len(commands))
@@ -216,6 +228,7 @@ class _ConfirmedWork(_Work):
         self.away()
         if self._is_blocked() or now < self._held_until:
             return self._until_next(now)
+        self._check_confirms(now)
         taken, aside = deque(self._box.take(WINDOW - len(self._unconfirmed))), []
         try:
             while taken:
@@ -240,22 +253,32 @@ class _ConfirmedWork(_Work):
         self._blocked = False
         self._tag = 0
 
+    def _check_confirms(self, now: float) -> None:
+        oldest = next(iter(self._unconfirmed.values()), None)
+        if oldest is not None and now - oldest.sent_at > CONFIRM_SECONDS:
+            raise BrokerError(
+                f"The broker {masked(self.url)} has not said for {CONFIRM_SECONDS:g} s that it has what it was sent. "
+                "The connection is made anew. Look at the broker's disk and at the network to it."
+            )
+
     def _is_blocked(self) -> bool:
         return self._blocked
 
     def _until_next(self, now: float) -> float | None:
-        """Return when to look again although nobody called: something is held back."""
+        """Return when to look again although nobody called: something is held back, or not confirmed yet."""
         if now < self._held_until:
             return self._held_until - now
-        return 1.0 if len(self._box) else None
+        return 1.0 if len(self._box) or self._unconfirmed else None
 
     def _publish(self, waiting: Waiting, now: float) -> None:
+        if (packed := self._pack(waiting)) is None:
+            return
         # Counted as sent before it is: if anything goes wrong now, it is among those to send again.
+        waiting.sent_at = now
         self._unconfirmed[self._tag + 1] = waiting
         queue = waiting.command.queue
         if queue not in self._declared:
             self._declare(queue, now)
-        packed = pack(waiting.command, self._key)
         message = self._channel.prepare_message(
             packed.body,
             priority=0,
@@ -342,8 +365,10 @@ class _PolledWork(_Work):
         self.away()
         while taken := self._box.take(1):
             waiting = taken[0]
+            if (packed := self._pack(waiting)) is None:
+                continue
             try:
-                self._publish(waiting)
+                self._publish(packed)
             except Exception as error:
                 self._box.put_back(taken)
                 # Whatever the database's driver says, the next try may go well.
@@ -355,8 +380,7 @@ class _PolledWork(_Work):
     def lost(self) -> None:
         pass
 
-    def _publish(self, waiting: Waiting) -> None:
-        packed = pack(waiting.command, self._key)
+    def _publish(self, packed: Packed) -> None:
         self._producer.publish(
             packed.body,
             exchange="",

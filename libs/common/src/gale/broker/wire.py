@@ -21,6 +21,8 @@ from gale.core.ids import check_id, check_run_id
 from gale.errors import BadMessage, InvalidId
 
 TASK_NAME: Final = "gale.run"
+#: For what `gale.secrets.derive_key` makes the key of commands and hints.
+KEY_PURPOSE: Final = "task commands"
 VERSION: Final = 1
 #: Commands have about one kilobyte. What is larger is not ours and is not even decoded.
 MAX_BODY_BYTES: Final = 16 * 1024

@@ -18,7 +18,7 @@ from gale import telemetry
 from gale.broker.app import broker_address, broker_notes, make_app
 from gale.broker.bus import Bus, Ended, Stop
 from gale.broker.publisher import Publisher
-from gale.broker.wire import TaskCommand
+from gale.broker.wire import KEY_PURPOSE, TaskCommand
 from gale.core.attempt import AttemptEnded, AttemptOrder
 from gale.errors import ConfigError
 from gale.executors.local import LocalExecutor
@@ -30,7 +30,7 @@ from gale.settings import Settings
 STOP_SECONDS: Final = 60.0
 #: What a scheduler that ends gives the broker to take its last commands.
 CLOSE_SECONDS: Final = 3.0
-COMMANDS_KEY: Final = "task commands"
+MOST_PRIORITY: Final = 2**31 - 1
 
 Attempt = tuple[str, str]
 
@@ -162,7 +162,8 @@ def _command(order: AttemptOrder) -> TaskCommand:
         task_id=order.task_id,
         map_index=order.map_index,
         queue=order.queue,
-        priority=order.priority_weight,
+        # The database's numbers are smaller; a DAG file's may be of any size.
+        priority=max(-MOST_PRIORITY, min(order.priority_weight, MOST_PRIORITY)),
     )
 
 
@@ -174,7 +175,7 @@ def make(settings: Settings, supervisor: Supervisor, *, occupied: Callable[[], i
     """
     log = structlog.get_logger()
     app, address = make_app(settings), broker_address(settings)
-    key = derive_key(settings.webserver.secret_key, COMMANDS_KEY)
+    key = derive_key(settings.webserver.secret_key, KEY_PURPOSE)
     for note in broker_notes(settings):
         log.warning(telemetry.SETTING_NOTE, note=note)
 
