@@ -32,7 +32,7 @@ class HandBroker(HandExecutor):
         return False
 
     def open_slots(self) -> int:
-        return max(0, self._slots - self._book.occupied())
+        return max(0, self._slots - len(self._book.in_flight))
 
     def start(self, orders: Sequence[AttemptOrder]) -> None:
         super().start([order for order in orders if order.callback])

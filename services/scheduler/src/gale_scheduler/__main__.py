@@ -150,7 +150,7 @@ def _executor(edges: _Edges, book: RunBook) -> Executor:
     )
     if settings.core.executor.rsplit(".", 1)[-1] != "CeleryExecutor":
         return make_executor(settings.core.executor, supervisor, parallelism=settings.core.parallelism)
-    executor = make_celery_executor(settings, supervisor, occupied=book.occupied)
+    executor = make_celery_executor(settings, supervisor, occupied=lambda: len(book.in_flight))
     executor.on_ended(edges.hints.add)
     return executor
 

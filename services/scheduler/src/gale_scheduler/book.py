@@ -57,10 +57,12 @@ class RunBook:
         self._run_of_ti: dict[str, str] = {}
         self._wakes: list[tuple[datetime, str]] = []
         self._past = PastWatch(self.runs, self._handle)
-        self._paused: frozenset[str] = frozenset()
-        #: Task instances of owned runs that hold a slot; of those that somebody else moves on, the rows are looked at.
-        self._in_flight: set[str] = set()
-        self._unsent: list[str] = []
+        #: DAGs of which nothing may be started: they are paused, or their file is gone.
+        self.halted: frozenset[str] = frozenset()
+        #: Task instances of owned runs that hold a slot.
+        self.in_flight: set[str] = set()
+        #: Those that were queued already when their run was taken over: nobody knows whether their commands were sent.
+        self.unsent: list[str] = []
         #: Runs that made trouble, and until when (monotonic) they are left alone.
         self.aside: dict[str, float] = {}
 
@@ -120,9 +122,9 @@ class RunBook:
                 self._want(owned, facts)
             elif facts.state in OCCUPYING:
                 self.ledger.hold(candidate_of(owned, facts, self._max_active_tasks))
-                self._in_flight.add(facts.ti)
+                self.in_flight.add(facts.ti)
                 if facts.state is TaskState.QUEUED:
-                    self._unsent.append(facts.ti)
+                    self.unsent.append(facts.ti)
         # Also tasks that have ended may wait for their past later on: when they are cleared.
         if previous is not None and not all(past.values()):
             self._past.watch(previous, row.id)
@@ -138,7 +140,7 @@ class RunBook:
                 self._run_of_ti.pop(ti, None)
                 self.ledger.unwant(ti)
                 self.ledger.release(ti)
-            self._in_flight -= owned.tis
+            self.in_flight -= owned.tis
             self._past.forget(owned)
 
     def drop_all(self) -> None:
@@ -194,9 +196,9 @@ class RunBook:
         """Keep the ledger in step with a move."""
         after = facts.state
         if after in OCCUPYING:
-            self._in_flight.add(facts.ti)
+            self.in_flight.add(facts.ti)
         else:
-            self._in_flight.discard(facts.ti)
+            self.in_flight.discard(facts.ti)
         if after is TaskState.SCHEDULED:
             self.ledger.release(facts.ti)
             self._want(owned, facts)
@@ -205,39 +207,10 @@ class RunBook:
         elif before in OCCUPYING and after not in OCCUPYING:
             self.ledger.release(facts.ti)
 
-    # --- what workers write ----------------------------------------------------------------------
-
-    def occupied(self) -> int:
-        """Return how many task instances of owned runs hold a slot."""
-        return len(self._in_flight)
-
-    def take_unsent(self) -> list[str]:
-        """Return, once, the task instances that were queued when their run was taken over."""
-        unsent, self._unsent = self._unsent, []
-        return unsent
-
-    def take_rows(self, connection: Connection, tis: Collection[str] | None, now: datetime) -> list[Command]:
-        """Take in what workers have written; return what follows.
-
-        Args:
-            connection: The round's transaction. To be called before anything else of the round, because
-                afterwards memory is ahead of the rows.
-            tis: Of which to read the rows: a worker has said that they ended; None = of all that hold a slot.
-            now: The instant on the database's clock.
-        """
-        wanted = self._in_flight if tis is None else self._in_flight.intersection(tis)
-        commands: list[Command] = []
-        for facts in ask.tasks_with_ids(connection, wanted):
-            owned = self.run_of(facts.ti)
-            known = owned.machine.facts(facts.ti) if owned is not None else None
-            if owned is None or known is None or (known.state, known.token) == (facts.state, facts.token):
-                continue
-            commands += self._take_row(owned, known.state, facts, now)
-        return commands
-
-    def _take_row(self, owned: OwnedRun, before: TaskState, facts: TaskFacts, now: datetime) -> list[Command]:
+    def take_row(self, owned: OwnedRun, facts: TaskFacts, now: datetime) -> list[Command]:
+        """Take in what a worker has written of a task instance; return what follows."""
         cause = f"row:{(facts.token or facts.ti)[:8]}"
-        self._follow(owned, before, facts)
+        self._follow(owned, owned.machine.facts(facts.ti).state, facts)
         commands = self.handle(owned.row.id, e.RowChanged(ti=facts.ti, facts=facts, cause=cause), now)
         if facts.state in _GOOD and owned.row.id in self.runs:
             commands += self._past.tell_successors(owned, now, cause)
@@ -267,17 +240,13 @@ class RunBook:
     # --- slots -----------------------------------------------------------------------------------
 
     def _want(self, owned: OwnedRun, facts: TaskFacts) -> None:
-        if owned.spec.dag_id not in self._paused:
+        if owned.spec.dag_id not in self.halted:
             self.ledger.want(candidate_of(owned, facts, self._max_active_tasks))
 
-    def is_halted(self, dag_id: str) -> bool:
-        """Tell whether nothing of a DAG may be started: it is paused, or its file is gone."""
-        return dag_id in self._paused
-
-    def set_paused(self, paused: frozenset[str]) -> None:
+    def set_halted(self, halted: frozenset[str]) -> None:
         """Take the candidates of paused DAGs out of the line, and those of resumed ones back in."""
-        changed = paused ^ self._paused
-        self._paused = paused
+        changed = halted ^ self.halted
+        self.halted = halted
         if not changed:
             return
         for owned in self.runs.values():

@@ -4,6 +4,7 @@ Others are users (triggers, requests, pauses, pools), other schedulers (runs tha
 they took over) and the DAG files (new versions). All of it happens in the round's transaction.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -50,7 +51,7 @@ class Lookout:
         """
         p, seen = self._p, Seen()
         p.book.ledger.set_pools(ask.pools(connection))
-        p.book.set_paused(ask.halted_dags(connection))
+        p.book.set_halted(ask.halted_dags(connection))
         seen.commands += self._rebuild_outdated(connection, writer)
         seen.commands += p.requests.act(connection, writer)
         if self._pace.use_timetables:
@@ -71,6 +72,28 @@ class Lookout:
         seen.commands += self._start_queued(connection, writer.now)
         p.notices.look(connection, writer.now)
         return seen
+
+    def read_rows(self, connection: Connection, tis: Collection[str] | None, now: datetime) -> list[Command]:
+        """Take in what workers have written; return what follows.
+
+        Args:
+            connection: The round's transaction. To be called before anything else of the round, because
+                afterwards memory is ahead of the rows.
+            tis: Of which to read the rows: a worker has said that they ended; None = of all that hold a slot.
+            now: The instant on the database's clock.
+        """
+        book = self._p.book
+        if self._p.executor.claims_here:
+            return []
+        commands: list[Command] = []
+        for facts in ask.tasks_with_ids(
+            connection, book.in_flight if tis is None else book.in_flight.intersection(tis)
+        ):
+            owned = book.run_of(facts.ti)
+            known = owned.machine.facts(facts.ti) if owned is not None else None
+            if owned is not None and known is not None and (known.state, known.token) != (facts.state, facts.token):
+                commands += book.take_row(owned, facts, now)
+        return commands
 
     def _rebuild_outdated(self, connection: Connection, writer: Writer) -> list[Command]:
         """Build machines again whose DAG has a new version; after a lost transaction, all that are ours."""
@@ -118,7 +141,7 @@ class Lookout:
         queued = [
             owned
             for owned in book.runs.values()
-            if owned.machine.status.state is RunState.QUEUED and not book.is_halted(owned.spec.dag_id)
+            if owned.machine.status.state is RunState.QUEUED and owned.spec.dag_id not in book.halted
         ]
         if not queued:
             return []

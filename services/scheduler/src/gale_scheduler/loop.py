@@ -237,7 +237,7 @@ class SchedulerLoop:
         must_look, self._must_look = self._must_look, False
         this = _Round(writer=self._writer(now), looked=must_look)
         with writing(p.engine) as connection:
-            this.commands += self._read_rows(connection, must_look, now)
+            this.commands += self._lookout.read_rows(connection, None if must_look else self._must_read, now)
             if must_look:
                 self._look_around(connection, this)
             self._take_ends(this)
@@ -254,12 +254,6 @@ class SchedulerLoop:
         self._ended.clear()
         self._must_read.clear()
         self._after_commit(this)
-
-    def _read_rows(self, connection: Connection, all_of_them: bool, now: datetime) -> list[Command]:
-        """Take in what workers have written: of the attempts that hints name, now and then of all."""
-        if self._p.executor.claims_here:
-            return []
-        return self._p.book.take_rows(connection, None if all_of_them else self._must_read, now)
 
     def _look_around(self, connection: Connection, this: _Round) -> None:
         seen = self._lookout.look(connection, self._alive(), this.writer)

@@ -119,7 +119,8 @@ class Relay:
     def unsent(self) -> list[AttemptOrder]:
         """Return the orders of queued attempts of runs that were taken over: nobody knows whether they were sent."""
         orders: list[AttemptOrder] = []
-        for ti in self._book.take_unsent():
+        unsent, self._book.unsent = self._book.unsent, []
+        for ti in unsent:
             owned = self._book.run_of(ti)
             facts = owned.machine.facts(ti) if owned is not None else None
             if owned is not None and facts is not None and facts.state is TaskState.QUEUED:

@@ -89,13 +89,18 @@ class Worker:
         self.engine = Engine(edges.engine, clock, self._take_ends, self._crash)
         claimer = Claimer(database, clock, job, self._tickets, self)
         recorder = Recorder(database, clock, job, self._tickets, self)
+
+        def is_rush() -> bool:
+            """Tell whether throughput counts for more than the time that one attempt takes."""
+            return 2 * len(self._tickets) > options.slots
+
         self._claimer: Batches[Ticket] = Batches(
             Job(
                 name="claimer",
                 do=claimer.do,
                 refuse=claimer.refuse,
                 key=lambda ticket: ticket.command.ti,
-                is_rush=self._is_rush,
+                is_rush=is_rush,
             ),
             clock,
             self._crash,
@@ -106,14 +111,18 @@ class Worker:
                 do=recorder.do,
                 refuse=recorder.refuse,
                 key=lambda end: end.ti,
-                is_rush=self._is_rush,
+                is_rush=is_rush,
             ),
             clock,
             self._crash,
         )
         actions = KeeperActions(stop=self.engine.stop, end=self._end, shut=self._shut, reopen=self._reopen)
         self._keeper = Keeper(database, clock, job, self._tickets, actions, max_memory_bytes=options.max_memory_bytes)
-        self._guard = Guard(job, self._tickets, self.engine.stop, self._gate)
+
+        def gate(what: str, why: str) -> None:
+            (self._shut if what == "shut" else self._reopen)(why)
+
+        self._guard = Guard(job, self._tickets, self.engine.stop, gate)
         self.intake = Intake(self._slots, self._tickets, edges.key, self._claimer.put)
         self._celery: GaleWorker | None = None
         self._celery_ended = threading.Event()
@@ -139,10 +148,6 @@ class Worker:
         self._slots.give(len(tickets))
         self.intake.acknowledge(tickets)
 
-    def _is_rush(self) -> bool:
-        """Tell whether throughput counts for more than the time that one attempt takes."""
-        return 2 * len(self._tickets) > self._options.slots
-
     def tell_ended(self, tis: Sequence[str]) -> None:
         """See `Hands`."""
         self._edges.bus.publish(Ended(tuple(tis)))
@@ -162,9 +167,6 @@ class Worker:
     def _reopen(self, why: str) -> None:
         self._slots.reopen(why)
         self.intake.look()
-
-    def _gate(self, what: str, why: str) -> None:
-        (self._shut if what == "shut" else self._reopen)(why)
 
     def _on_stop_hint(self, hint: Stop) -> None:
         if self._tickets.get(hint.token) is not None:
