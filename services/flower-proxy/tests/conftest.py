@@ -1,6 +1,8 @@
 """A real application on a real SQLite database, people of every role, and something that plays Flower."""
 
+import contextlib
 import json
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from sqlalchemy import Engine, insert, select
 
 from gale.access.people import COOKIE, doorkeeper
 from gale.access.tokens import tokens_of
-from gale.clock import ManualClock
+from gale.clock import ManualClock, SystemClock
 from gale.db import tables as t
 from gale.db.engine import open_engine, reading, writing
 from gale.settings import Settings
@@ -32,6 +34,21 @@ PASSWORD = "correct horse battery"
 ROLES = ("Viewer", "User", "Op", "Admin")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = {"Sec-Fetch-Site": "same-origin"}
+SECONDS = 30.0
+
+
+def until(found: Callable[[], object], what: str) -> None:
+    """Wait until something is so, at most `SECONDS`."""
+    clock = SystemClock()
+    deadline = clock.monotonic() + SECONDS
+    with socket.socket() as never:
+        never.bind(("127.0.0.1", 0))
+        never.settimeout(0.05)
+        never.listen()
+        while not found():
+            assert clock.monotonic() < deadline, f"{what} did not happen within {SECONDS} s"
+            with contextlib.suppress(TimeoutError):  # nobody ever connects: a pause
+                never.accept()
 
 
 @dataclass

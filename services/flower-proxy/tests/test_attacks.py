@@ -133,7 +133,9 @@ def test_a_name_and_password_open_flower_for_programs(anonymous: FlaskClient, fl
         {"Authorization": "\x00"},
     ],
 )
-def test_wrong_credentials_open_nothing_to_anybody(header: dict[str, str], anonymous: FlaskClient, flower: FakeFlower) -> None:
+def test_wrong_credentials_open_nothing_to_anybody(
+    header: dict[str, str], anonymous: FlaskClient, flower: FakeFlower
+) -> None:
     assert anonymous.get("/tasks", headers=header).status_code == 401
     assert flower.heard == []
 

@@ -1,16 +1,16 @@
 """The real Flower as a child, with a broker that is not there: what it is started with, and how it ends."""
 
-import contextlib
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from conftest import until
 
 from gale.clock import SystemClock
 from gale.errors import ConfigError
@@ -18,27 +18,13 @@ from gale.runtime.processes import children
 from gale.settings import Settings
 from gale_flower_proxy import child as child_module
 from gale_flower_proxy.broker import flower_settings
-from gale_flower_proxy.child import LOOPBACK, USER, FlowerChild, FlowerSettings, Upstream
+from gale_flower_proxy.child import USER, FlowerChild, FlowerSettings, Upstream
+from gale_flower_proxy.headers import INLINE_SCRIPTS
 
 pytestmark = pytest.mark.integration
 
-SECONDS = 30.0
 SECRET = "pass%40word-of-the-broker"
 BROKER = f"amqp://airflow:{SECRET}@127.0.0.1:1/vairflow"
-
-
-def until(found: Callable[[], object], what: str) -> None:
-    """Wait until something is so, at most `SECONDS`."""
-    clock = SystemClock()
-    deadline = clock.monotonic() + SECONDS
-    with socket.socket() as never:
-        never.bind((LOOPBACK, 0))
-        never.settimeout(0.05)
-        never.listen()
-        while not found():
-            assert clock.monotonic() < deadline, f"{what} did not happen within {SECONDS} s"
-            with contextlib.suppress(TimeoutError):  # nobody ever connects: a pause
-                never.accept()
 
 
 def answers(upstream: Upstream | None, path: str = "/healthcheck") -> bool:
@@ -68,6 +54,21 @@ def flower(told: FlowerSettings) -> Iterator[FlowerChild]:
 def test_flower_serves_its_pages_although_there_is_no_broker(flower: FlowerChild) -> None:
     for path in ("/workers", "/tasks", "/broker", "/api/workers", "/metrics", "/static/js/flower.js"):
         assert answers(flower.upstream(), path), path
+
+
+def test_every_script_inside_a_page_of_flower_is_one_that_browsers_are_told_of(flower: FlowerChild) -> None:
+    upstream = flower.upstream()
+    assert upstream is not None
+    with httpx.Client(base_url=upstream.url, auth=(USER, upstream.password), trust_env=False) as client:
+        pages = [
+            client.get(path).text for path in ("/workers", "/tasks", "/broker", "/worker/x", "/task/x", "/nothing")
+        ]
+    inline = {
+        found for page in pages for found in re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, re.DOTALL)
+    }
+    assert inline
+    assert inline <= set(INLINE_SCRIPTS)
+    assert not re.search(r"\son[a-z]+=|javascript:", "".join(pages))
 
 
 def test_flower_listens_on_the_loopback_device_only_and_asks_for_its_password(flower: FlowerChild) -> None:

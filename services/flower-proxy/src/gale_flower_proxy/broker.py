@@ -40,8 +40,8 @@ def flower_settings(settings: Settings) -> FlowerSettings:
             "broker_url": broker_url(settings),
             "broker_use_ssl": broker_ssl(settings),
             "broker_connection_timeout": 5,
-            # Without these kombu waits ever longer, so that Flower would come back long after the broker.
-            "broker_transport_options": {"interval_start": 0, "interval_step": 1, "interval_max": 5},
+            # A page that asks workers gives up soon; see `PatientCelery` for what does not.
+            "broker_transport_options": {"max_retries": 1, "interval_start": 0, "interval_step": 1, "interval_max": 5},
             "broker_connection_retry_on_startup": True,
             "task_default_queue": settings.operators.default_queue,
             "accept_content": ["json"],

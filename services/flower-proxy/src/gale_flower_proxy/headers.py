@@ -8,8 +8,9 @@ from flask import Response, request
 
 from gale_flower_proxy.context import services
 
-#: The only script that stands inside a page of Flower, with the two values that it can have.
-INLINE_SCRIPTS: Final = tuple(f"\n  var autorefresh = {value};\n" for value in (0, 1))
+#: The only script that stands inside a page of Flower, with the two values that it can have. Tornado takes the
+#: indentation of the template out.
+INLINE_SCRIPTS: Final = tuple(f"\nvar autorefresh = {value};\n" for value in (0, 1))
 
 
 def _source(script: str) -> str:
