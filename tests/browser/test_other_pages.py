@@ -142,3 +142,13 @@ def test_all_shortcuts_are_listed_and_lead_where_they_say(page: Page):
     page.keyboard.press("g")
     page.keyboard.press("r")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+
+
+def test_the_page_on_health_shows_what_gale_doctor_finds(page: Page):
+    page.goto("/system")
+    checks = page.get_by_test_id("checks")
+    expect(checks.get_by_role("row").filter(has_text="Database: Tables")).to_contain_text("as this Gale needs it")
+    expect(checks.locator("[data-verdict=failed]")).to_have_count(0)
+    with page.expect_response("**/ui/doctor") as again:
+        checks.get_by_role("button", name="Check again").click()
+    assert again.value.ok

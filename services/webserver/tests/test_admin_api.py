@@ -420,3 +420,15 @@ def test_the_password_in_the_database_address_is_masked(settings: Settings, engi
 def test_lists_of_what_gale_does_not_have_are_empty(viewer: Browser) -> None:
     assert viewer.get("/api/v2/plugins").get_json() == {"plugins": [], "total_entries": 0}
     assert viewer.get("/api/v2/providers").get_json() == {"providers": [], "total_entries": 0}
+
+
+def test_the_checks_of_gale_doctor_are_for_those_who_may_see_the_configuration(
+    admin: Browser, viewer: Browser, settings: Settings
+) -> None:
+    told = admin.get("/ui/doctor").get_json()
+    found = {(one["part"], one["check"]): one["verdict"] for one in told["findings"]}
+    assert found["settings", "secret_key"] == "ok"
+    # The home of this test has a database that nobody has made: the tests' own is elsewhere.
+    assert found["database", "login"] == "failed"
+    assert told["is_well"] is False
+    assert viewer.get("/ui/doctor").status_code == 403

@@ -11,6 +11,7 @@ import type {
   DagRun,
   EventLog,
   Grid,
+  Finding,
   Health,
   ImportError,
   Pool,
@@ -186,6 +187,16 @@ export function useHealth() {
     queryKey: ["health"],
     queryFn: ({ signal }) => request<Health>("/ui/health", { signal }),
     refetchInterval: 10_000,
+  });
+}
+
+/** What `gale doctor` prints on the webserver's machine. It asks the broker and the database, so only on demand. */
+export function useDoctor(options: { enabled: boolean }) {
+  return useQuery({
+    queryKey: ["doctor"],
+    queryFn: ({ signal }) => request<{ is_well: boolean; findings: Finding[] }>("/ui/doctor", { signal }),
+    staleTime: 30_000,
+    ...options,
   });
 }
 

@@ -286,6 +286,15 @@ export interface User {
   last_login?: Instant | null;
 }
 
+/** One thing that Gale stands on, looked at from the webserver's machine. */
+export interface Finding {
+  part: string;
+  check: string;
+  verdict: "ok" | "warning" | "failed";
+  sentence: string;
+  advice: string;
+}
+
 export interface Health {
   [component: string]: { status: string | null; [fact: string]: unknown } | unknown;
 }

@@ -12,6 +12,7 @@ export type Permission =
   | "pools.read"
   | "pools.edit"
   | "jobs.read"
+  | "config.read"
   | "variables.read"
   | "variables.edit"
   | "connections.read"

@@ -1,6 +1,6 @@
 // How the parts of Gale are: each with its status and what the server knows of it.
 
-import { useHealth, useList } from "../api/queries";
+import { useDoctor, useHealth, useList } from "../api/queries";
 import { useMe } from "../api/session";
 import { useT, type MessageKey } from "../i18n";
 import { PARTS, statusOf } from "../lib/health";
@@ -59,6 +59,7 @@ export default function HealthPage() {
           );
         })}
       </div>
+      {may(me, "config.read") ? <Checks /> : null}
       {jobs.data && jobs.data.jobs.length > 0 ? (
         <>
           <h2>{t("health.jobs")}</h2>
@@ -93,5 +94,45 @@ export default function HealthPage() {
         </>
       ) : null}
     </div>
+  );
+}
+
+const GLYPHS = { ok: "success", warning: "up_for_retry", failed: "failed" } as const;
+
+/** What `gale doctor` found on the web server's machine. */
+function Checks() {
+  const t = useT();
+  const doctor = useDoctor({ enabled: true });
+  return (
+    <section data-testid="checks">
+      <h2>{t("doctor.title")}</h2>
+      <p className="muted">
+        {t("doctor.hint")}{" "}
+        <button type="button" className="button" disabled={doctor.isFetching} onClick={() => void doctor.refetch()}>
+          {t("doctor.again")}
+        </button>
+      </p>
+      {doctor.error ? <ErrorNotice error={doctor.error} onRetry={() => void doctor.refetch()} /> : null}
+      {doctor.isPending ? <Loading /> : null}
+      {doctor.data ? (
+        <div className="table-wrap">
+          <table className="table">
+            <tbody>
+              {doctor.data.findings.map((found, index) => (
+                <tr key={`${found.part}.${found.check}.${index}`} data-verdict={found.verdict}>
+                  <td style={{ whiteSpace: "nowrap" }}>
+                    <Glyph state={GLYPHS[found.verdict]} title={t(`doctor.${found.verdict}`)} /> {t(`doctor.${found.part}` as MessageKey)}: {t(`doctor.${found.part}.${found.check}` as MessageKey)}
+                  </td>
+                  <td style={{ whiteSpace: "normal" }}>
+                    {found.sentence}
+                    {found.advice ? <strong> {found.advice}</strong> : null}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      ) : null}
+    </section>
   );
 }

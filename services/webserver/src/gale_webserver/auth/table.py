@@ -112,6 +112,8 @@ PERMISSION_OF: Final[Mapping[str, Permission]] = {
     "openapi.describe": P.SIGNED_IN,
     "ui_system.import_errors": P.IMPORT_ERRORS_READ,
     "ui_system.health": P.SIGNED_IN,
+    # It names hosts, users and folders.
+    "ui_system.doctor": P.CONFIG_READ,
     "users.list_users": P.USERS_READ,
     "users.get_user": P.USERS_READ,
     "users.create_user": P.USERS_EDIT,

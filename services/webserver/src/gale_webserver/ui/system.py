@@ -1,9 +1,12 @@
 """What the page says of the system: import errors, health with details."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
+from gale.clock import SystemClock
 from gale.db.engine import reading
 from gale.db.read import browse_admin, browse_dags
+from gale.doctor.examine import examine, is_well
 from gale.errors import StoreError
 from gale_webserver.api.monitor import health_of, is_alive
 from gale_webserver.context import services, visible
@@ -58,3 +61,11 @@ def health() -> dict[str, Any]:
         ],
     }
     return told
+
+
+@routes.get("/doctor")
+def doctor() -> dict[str, Any]:
+    """Look at what Gale stands on, from the webserver's machine: what `gale doctor` prints there."""
+    # This machine's own clock, because its difference to the database's is one of the things to see.
+    findings = examine(services().settings, SystemClock())
+    return {"is_well": is_well(findings), "findings": [asdict(finding) for finding in findings]}
