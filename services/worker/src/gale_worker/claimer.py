@@ -50,8 +50,8 @@ class Claimer:
             won = in_transaction(self._database, lambda connection: self._claim(connection, wanted))
         except StoreError:
             self._may_have_won = True
-            # They wait here from now on, however long, and no message may wait for its acknowledgement that long.
-            self._hands.acknowledge(batch)
+            # All wait here from now on, however long, and no message may wait for its acknowledgement that long.
+            self._hands.acknowledge(self._tickets.in_stage(Stage.WAITING))
             raise
         self._may_have_won = False
         orders = {order.token: order for order in won}
