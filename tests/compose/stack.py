@@ -133,6 +133,10 @@ class Stack:
         ids = self.compose("ps", "--quiet", *options, *([service] if service else [])).split()
         return json.loads(docker("inspect", *ids)) if ids else []
 
+    def is_healthy(self) -> bool:
+        """Return True if every container that runs says that it is well."""
+        return all(container["State"]["Health"]["Status"] == "healthy" for container in self.containers())
+
     def run_in(self, service: str, *command: str, index: int = 1, check: bool = True) -> str:
         """Run a command inside a container."""
         return self.compose("exec", "--no-TTY", "--index", str(index), service, *command, check=check)

@@ -2,8 +2,9 @@
 
 import configparser
 import re
+from functools import partial
 
-from stack import Stack
+from stack import Stack, until
 
 OURS = ("scheduler", "worker", "webserver", "flower-proxy")
 
@@ -30,6 +31,21 @@ def test_no_log_tells_a_secret_but_the_first_password(stack: Stack) -> None:
     assert [secret for secret in secrets if secret in logs] == []
     assert password not in logs.replace(stack.logs("migrate"), "")
     assert len(re.findall(re.escape(password), stack.logs("migrate"))) == 1
+
+
+def test_services_that_find_neither_database_nor_broker_wait_for_them_and_say_so(stack: Stack) -> None:
+    """As after a start of the machine, when nobody minds the order."""
+    stack.compose("stop", "mysql", "rabbitmq")
+    stack.compose("restart", "--timeout", "5", *OURS)
+
+    def are_waiting(service: str) -> bool:
+        return stack.logs(service).count("waits for it before") >= len(stack.containers(service))
+
+    for service in OURS:
+        until(f"{service} says that it waits", partial(are_waiting, service))
+    assert all(container["RestartCount"] == 0 for service in OURS for container in stack.containers(service))
+    stack.compose("start", "mysql", "rabbitmq")
+    until("everything is healthy", stack.is_healthy, 60, every=1)
 
 
 def test_data_outlive_the_containers(stack: Stack) -> None:
