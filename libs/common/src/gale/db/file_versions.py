@@ -6,6 +6,7 @@ imports that.
 """
 
 import hashlib
+import secrets
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -40,7 +41,8 @@ class FileVersions:
         if not text:  # a zip file, whose text is not stored
             return path
         kept.parent.mkdir(parents=True, exist_ok=True)
-        half_written = kept.with_suffix(".part")
+        # A name of its own: workers on other machines may share the folder and be at the same version.
+        half_written = kept.with_suffix(f".{secrets.token_hex(8)}.part")
         half_written.write_text(text, encoding="utf-8", newline="")
         half_written.replace(kept)
         return kept
