@@ -264,3 +264,22 @@ def test_a_worker_that_uses_too_much_memory_ends_in_order(home: ClusterHome) -> 
     home.start_worker(CELERY__WORKER_MAX_MEMORY_MB="1")
     assert home.processes["worker"].wait(60) == 0
     assert "worker_max_memory_mb" in home.log("worker")
+
+
+def test_finished_logs_are_copied_to_the_store_and_the_worker_ends_after_the_last_of_them(home: ClusterHome) -> None:
+    store = home.folder / "store"
+    home.write_dag("held", held_dag(home, 3).replace("sleep 0.1", "echo waiting; sleep 0.1"))
+    home.start_worker(LOGGING__REMOTE_LOGGING="True", LOGGING__REMOTE_BASE_LOG_FOLDER=store.as_uri())
+    home.wait_ready()
+    home.start_scheduler()
+    run = home.trigger("held")
+    wait_for("all to run", lambda: home.count("running") == 3)
+    home.open_gate("go")
+    assert home.wait_end(run) == "success"
+    assert home.end("worker") == 0
+    copies = sorted(store.rglob("*.log"))
+    assert len(copies) == 3
+    for copy in copies:
+        text = copy.read_text()
+        assert "waiting" in text
+        assert "ended: success" in text

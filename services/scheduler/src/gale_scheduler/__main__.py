@@ -3,27 +3,24 @@
 import gc
 import selectors
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Engine
 
 from gale.clock import Clock, SystemClock
-from gale.core.attempt import AttemptOrder
 from gale.core.ports import Executor
 from gale.db.engine import DatabaseClock, open_engine
 from gale.db.file_versions import FileVersions
 from gale.db.lease import LOCK_SECONDS, TRUSTED_SECONDS
-from gale.db.task_services import DbTaskServices
 from gale.db.waiting import wait_for_database
 from gale.executors import make_celery_executor, make_executor
 from gale.notifiers.mail import Mail as OutgoingMail
 from gale.notifiers.mail import MailSettings, build_message, send
-from gale.runtime.client import ClientOptions, ZygoteClient
+from gale.runtime.client import ZygoteClient
 from gale.runtime.identity import host_name
-from gale.runtime.messages import Surroundings
-from gale.runtime.supervisor import Supervisor
-from gale.secrets import FernetBox
+from gale.runtime.log_store import LogStore
+from gale.runtime.wiring import SupervisorEdges, client_options, log_store, make_supervisor
 from gale.service import on_stop_signals, run_service
 from gale.settings import Settings, whole_environment
 from gale_scheduler.book import RunBook
@@ -56,12 +53,26 @@ def _work(settings: Settings, num_runs: int | None) -> str:
         trusted_seconds=TRUSTED_SECONDS,
     )
     wait_for_database(engine, check_migrations=settings.database.check_migrations)
+    try:
+        with log_store(settings) as store:
+            return _run(settings, engine, store, num_runs)
+    finally:
+        engine.dispose()
+
+
+def _run(settings: Settings, engine: Engine, store: LogStore | None, num_runs: int | None) -> str:
     selector = selectors.DefaultSelector()
     clock = DatabaseClock(engine, SystemClock())
-    zygote = ZygoteClient(selector, whole_environment(), clock, _client_options(settings))
+    zygote = ZygoteClient(selector, whole_environment(), clock, client_options(settings))
     try:
         edges = _Edges(
-            settings=settings, engine=engine, clock=clock, selector=selector, zygote=zygote, hints=Hints(selector)
+            settings=settings,
+            engine=engine,
+            clock=clock,
+            selector=selector,
+            zygote=zygote,
+            hints=Hints(selector),
+            store=store,
         )
         loop, events = _loop(edges, num_runs)
         on_stop_signals(loop.stop)
@@ -75,7 +86,6 @@ def _work(settings: Settings, num_runs: int | None) -> str:
             events.close()
     finally:
         zygote.close()
-        engine.dispose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +98,7 @@ class _Edges:
     selector: selectors.BaseSelector
     zygote: ZygoteClient
     hints: Hints
+    store: LogStore | None
 
 
 def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvents]:
@@ -136,39 +147,14 @@ def _loop(edges: _Edges, num_runs: int | None) -> tuple[SchedulerLoop, FileEvent
 
 def _executor(edges: _Edges, book: RunBook) -> Executor:
     settings = edges.settings
-    box = FernetBox(settings.core.fernet_key)
-
-    def services_for(order: AttemptOrder) -> DbTaskServices:
-        return DbTaskServices(edges.engine, box, edges.clock, order)
-
-    supervisor = Supervisor(
-        edges.zygote,
-        services_for,
-        edges.clock,
-        settings.logging.base_log_folder,
-        settings.core.killed_task_cleanup_time,
+    supervisor = make_supervisor(
+        settings, SupervisorEdges(zygote=edges.zygote, engine=edges.engine, clock=edges.clock, store=edges.store)
     )
     if settings.core.executor.rsplit(".", 1)[-1] != "CeleryExecutor":
         return make_executor(settings.core.executor, supervisor, parallelism=settings.core.parallelism)
     executor = make_celery_executor(settings, supervisor, occupied=lambda: len(book.in_flight))
     executor.on_ended(edges.hints.add)
     return executor
-
-
-def _client_options(settings: Settings) -> ClientOptions:
-    return ClientOptions(
-        import_seconds=settings.core.dagbag_import_timeout,
-        surroundings=Surroundings(
-            dags_folder=str(settings.core.dags_folder),
-            default_timezone=settings.core.default_timezone,
-            catchup_by_default=settings.scheduler.catchup_by_default,
-            default_task_retries=settings.core.default_task_retries,
-            default_owner=settings.operators.default_owner,
-            default_queue=settings.operators.default_queue,
-            logging_level=settings.logging.logging_level,
-            mail_settings=asdict(settings.smtp) if settings.smtp.smtp_host else None,
-        ),
-    )
 
 
 def _reading_options(settings: Settings) -> ReadingOptions:

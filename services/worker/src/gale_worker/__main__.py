@@ -1,7 +1,8 @@
 """Wires the worker: settings, database, broker, clock, zygote, threads, Celery. Nothing else."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,10 +18,12 @@ from gale.db.file_versions import FileVersions
 from gale.db.lease import LOCK_SECONDS, TRUSTED_SECONDS
 from gale.runtime.client import ZygoteClient
 from gale.runtime.identity import host_name
-from gale.runtime.wiring import client_options, make_supervisor
+from gale.runtime.log_store import LogStore
+from gale.runtime.wiring import SupervisorEdges, client_options, log_store, make_supervisor
 from gale.secrets import derive_key
 from gale.service import on_stop_signals, run_service
 from gale.settings import Settings, whole_environment
+from gale_worker import log_server
 from gale_worker.celery_worker import CeleryOptions, GaleWorker, quiet_celery
 from gale_worker.clock import SharedClock
 from gale_worker.engine import EngineOptions
@@ -40,6 +43,7 @@ class Choices:
     slots: int | None = None
     #: Celery's name of this worker; %h, %n and %d in it are as Celery has them.
     node_name: str | None = None
+    serves_logs: bool = True
 
 
 def serve(choices: Choices | None = None) -> int:
@@ -52,13 +56,28 @@ def _work(settings: Settings, choices: Choices) -> str:
     quiet_celery()
     for note in broker_notes(settings):
         structlog.get_logger().warning(telemetry.SETTING_NOTE, note=note)
+    with log_store(settings) as store, _served_logs(settings if choices.serves_logs else None):
+        return _run(settings, choices, store)
+
+
+@contextmanager
+def _served_logs(settings: Settings | None) -> Iterator[None]:
+    server = None if settings is None else log_server.start(settings)
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.close()
+
+
+def _run(settings: Settings, choices: Choices, store: LogStore | None) -> str:
     app = make_app(settings)
     offer = Offer(
         hostname=host_name(settings.core.hostname_callable),
         queues=choices.queues or [settings.operators.default_queue],
         slots=choices.slots or settings.celery.worker_concurrency,
     )
-    edges = _edges(settings, offer)
+    edges = _edges(settings, offer, store)
     worker = Worker(
         edges,
         WorkerOptions(
@@ -85,7 +104,7 @@ def _work(settings: Settings, choices: Choices) -> str:
         app.close()
 
 
-def _edges(settings: Settings, offer: Offer) -> Edges:
+def _edges(settings: Settings, offer: Offer, store: LogStore | None) -> Edges:
     database = open_engine(
         settings.database.sql_alchemy_conn,
         pool_size=max(CONNECTIONS, settings.database.sql_alchemy_pool_size),
@@ -104,7 +123,9 @@ def _edges(settings: Settings, offer: Offer) -> Edges:
         bus=Bus(address.url, key, ssl=address.ssl),
         engine=EngineOptions(
             zygote=lambda selector: ZygoteClient(selector, whole_environment(), clock, client_options(settings)),
-            supervisor=lambda zygote: make_supervisor(settings, zygote, database, clock),
+            supervisor=lambda zygote: make_supervisor(
+                settings, SupervisorEdges(zygote=zygote, engine=database, clock=clock, store=store)
+            ),
         ),
         key=key,
     )

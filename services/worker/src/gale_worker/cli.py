@@ -19,12 +19,19 @@ FORCE_ROOT = "C_FORCE_ROOT"
     help="Celery's name of this worker, e.g. worker1@%h.",
 )  # fmt: skip
 @click.option("--allow-root", is_flag=True, help="Run as root although tasks would have its rights.")
-@click.option("-s", "--skip-serve-logs", is_flag=True, hidden=True, help="Airflow's option.")
+@click.option("-s", "--skip-serve-logs", is_flag=True, help="Do not serve the logs of its tasks to the webserver.")
 @click.option("--without-mingle", is_flag=True, hidden=True, help="Airflow's option; always so.")
 @click.option("--without-gossip", is_flag=True, hidden=True, help="Airflow's option; always so.")
 @click.option("-D", "--daemon", is_flag=True, hidden=True, help="Airflow's option; refused.")
 def worker(
-    queues: str | None, concurrency: int | None, node_name: str | None, *, allow_root: bool, daemon: bool, **_old: bool
+    queues: str | None,
+    concurrency: int | None,
+    node_name: str | None,
+    *,
+    allow_root: bool,
+    skip_serve_logs: bool,
+    daemon: bool,
+    **_old: bool,
 ) -> None:
     """Start a worker: take task commands from the broker and run them."""
     if daemon:
@@ -37,7 +44,8 @@ def worker(
     from gale_worker.__main__ import Choices, serve  # noqa: PLC0415
 
     wanted = [name.strip() for name in (queues or "").split(",") if name.strip()]
-    raise SystemExit(serve(Choices(queues=wanted or None, slots=concurrency, node_name=node_name)))
+    choices = Choices(queues=wanted or None, slots=concurrency, node_name=node_name, serves_logs=not skip_serve_logs)
+    raise SystemExit(serve(choices))
 
 
 def _refuse_root(*, allowed: bool) -> None:

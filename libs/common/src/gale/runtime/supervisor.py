@@ -165,6 +165,8 @@ class Supervisor:
         self.services_for = services_for
         self.clock = clock
         self.kill_grace_seconds = kill_grace_seconds
+        #: Called with the path of a log to which nothing will be added any more.
+        self.on_log_complete: Callable[[Path], None] | None = None
         self._log_folder = log_folder
         self._numbers = 0
         self._attempts: dict[int, _Attempt] = {}
@@ -236,6 +238,8 @@ class Supervisor:
         end, last_lines = judge(attempt.judgement, gone, now)
         logs.cut_if_too_long(attempt.log, now)
         logs.append(attempt.log, last_lines)
+        if self.on_log_complete is not None:
+            self.on_log_complete(attempt.log)
         self._ended.append(end)
 
     # --- time -------------------------------------------------------------------------------
