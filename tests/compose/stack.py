@@ -111,6 +111,14 @@ class Stack:
             raise AssertionError(f"`docker compose {' '.join(arguments)}` ended with {done.returncode}:\n{ending}")
         return done.stdout
 
+    def run_documented(self, commands: str, folder: Path) -> None:
+        """Run a block of commands of the README as it stands there, in a folder for the files that it makes or reads."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        kept["COMPOSE_PROJECT_NAME"], kept["COMPOSE_ENV_FILES"] = self.project, str(self.env_file)
+        kept["COMPOSE_FILE"] = str(ROOT / "docker-compose.yml")
+        options = ["-euo", "pipefail", "-c"]
+        subprocess.run(["bash", *options, commands], cwd=folder, env=kept, check=True, timeout=UP_SECONDS)
+
     def up(self, *arguments: str) -> None:
         """Start what is not up yet, and wait until it is healthy."""
         try:
