@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import HERE, PASSWORD, FakeFlower
 from flask import Flask
 from flask.testing import FlaskClient
+from flower_world import HERE, PASSWORD, FakeFlower
 from sqlalchemy import Engine, update
 
 from gale.access.people import COOKIE

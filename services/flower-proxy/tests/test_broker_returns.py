@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 import rabbitmq
-from conftest import until
+from flower_world import until
 
 from gale.clock import SystemClock
 from gale.settings import Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import until
+from flower_world import until
 
 from gale.clock import SystemClock
 from gale.errors import ConfigError

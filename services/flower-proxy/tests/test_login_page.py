@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import HERE, PASSWORD, FakeFlower
 from flask import Flask
 from flask.testing import FlaskClient
+from flower_world import HERE, PASSWORD, FakeFlower
 
 from gale.access.people import COOKIE
 from gale.errors import ConfigError
