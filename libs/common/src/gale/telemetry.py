@@ -6,6 +6,7 @@ Airflow has a metric for the same thing, the metric has Airflow's name.
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
@@ -80,6 +81,8 @@ MESSAGE_REFUSED: Final = "message.refused"
 MESSAGE_NOT_SHOWN: Final = "message.not_shown"
 MESSAGE_NOT_ACKNOWLEDGED: Final = "message.not_acknowledged"
 
+#: Fields of every line.
+_bound: Final[dict[str, Any]] = {}
 #: Libraries that log what our own lines say better.
 _QUIET: Final = {
     "alembic": logging.WARNING,
@@ -103,7 +106,7 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False, stream: 
     """
     target = stream or sys.stderr
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _add_bound,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -144,4 +147,12 @@ def configure_logging(*, level: str = "INFO", json_lines: bool = False, stream: 
 
 def bind(**fields: Any) -> None:
     """Add fields to every log line of this process from now on, such as the service's name."""
-    structlog.contextvars.bind_contextvars(**fields)
+    # Not structlog's contextvars: a thread begins without those of the thread that started it.
+    _bound.update(fields)
+
+
+def _add_bound(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add what is bound, after what the line itself says."""
+    for name, value in _bound.items():
+        fields.setdefault(name, value)
+    return fields

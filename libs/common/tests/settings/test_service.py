@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from gale import telemetry
 from gale.errors import ConfigError, StoreLocked
 from gale.service import EXIT_CRASHED, run_service
 from gale.settings import Settings
@@ -22,7 +24,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    telemetry._bound.clear()
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
@@ -77,3 +79,17 @@ def test_a_service_does_not_start_with_a_password_that_everybody_knows_on_a_serv
     last = logged(capsys)[-1]
     assert last["event"] == "service.refused"
     assert "[database] sql_alchemy_conn names the server db.example.com" in last["error"]
+
+
+def test_lines_of_a_services_threads_name_the_service_too(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> str:
+        thread = threading.Thread(target=structlog.get_logger().info, args=("thread.spoke",))
+        thread.start()
+        thread.join()
+        return "it is done"
+
+    assert run_service("worker", settings, work) == 0
+    spoke = next(line for line in logged(capsys) if line["event"] == "thread.spoke")
+    assert spoke["service"] == "worker"
