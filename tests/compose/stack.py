@@ -112,7 +112,7 @@ class Stack:
         return done.stdout
 
     def run_documented(self, commands: str, folder: Path) -> None:
-        """Run a block of commands of the README as it stands there, in a folder for the files that it makes or reads."""
+        """Run commands of the README as they stand there, in a folder for the files that they make or read."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         kept["COMPOSE_PROJECT_NAME"], kept["COMPOSE_ENV_FILES"] = self.project, str(self.env_file)
         kept["COMPOSE_FILE"] = str(ROOT / "docker-compose.yml")

@@ -59,7 +59,7 @@ def remembered(stack: Stack) -> list[object]:
     ]
 
 
-def test_data_outlive_the_containers(stack: Stack) -> None:
+def test_all_data_outlive_the_containers(stack: Stack) -> None:
     stack.run_in("scheduler", "gale", "variables", "set", "an_api_key", "only-for-us")
     before = remembered(stack)
     stack.compose("down", "--timeout", "5", seconds=180)
@@ -69,7 +69,8 @@ def test_data_outlive_the_containers(stack: Stack) -> None:
 
 
 def test_a_backup_made_and_restored_as_the_readme_says_brings_everything_back(stack: Stack, tmp_path: Path) -> None:
-    blocks = re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
     (backup,) = [block for block in blocks if "mysqldump" in block]
     (restore,) = [block for block in blocks if "<gale.sql" in block]
     before = remembered(stack)
