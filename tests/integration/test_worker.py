@@ -283,3 +283,22 @@ def test_finished_logs_are_copied_to_the_store_and_the_worker_ends_after_the_las
         text = copy.read_text()
         assert "waiting" in text
         assert "ended: success" in text
+
+
+def test_a_database_serves_as_broker_although_it_polls(home: ClusterHome) -> None:
+    """As the notes have it: `sqla+mysql://`; no remote control, no hints, and consuming stops for tasks all the same."""
+    url = f"sqla+{home.database}"
+    home.write_dag("held", held_dag(home, 5))
+    home.start_worker(slots=2, CELERY__BROKER_URL=url)
+    home.wait_ready()
+    assert "polls" in home.log("worker") or "is a database" in home.log("worker")
+    home.start_scheduler(CELERY__BROKER_URL=url)
+    run = home.trigger("held")
+    wait_for("two to run", lambda: home.count("running") == 2)
+    home.start_worker("other", slots=3, CELERY__BROKER_URL=url)
+    wait_for("the other one to take the rest", lambda: home.count("running") == 5)
+    home.open_gate("go")
+    assert home.wait_end(run) == "success"
+    home.check()
+    assert home.end("worker") == 0
+    assert "Traceback" not in home.log("worker")
