@@ -286,7 +286,7 @@ def test_finished_logs_are_copied_to_the_store_and_the_worker_ends_after_the_las
 
 
 def test_a_database_serves_as_broker_although_it_polls(home: ClusterHome) -> None:
-    """As the notes have it: `sqla+mysql://`; no remote control, no hints, and consuming stops for tasks all the same."""
+    """As the notes have it: `sqla+mysql://`; no remote control, no hints; the gate works all the same."""
     url = f"sqla+{home.database}"
     home.write_dag("held", held_dag(home, 5))
     home.start_worker(slots=2, CELERY__BROKER_URL=url)
