@@ -13,6 +13,11 @@ def hosts_of(stack: Stack, dag_id: str) -> Counter[str]:
     return Counter(host for (host,) in rows)
 
 
+def workers_of(stack: Stack) -> set[str]:
+    """Return the hosts that run tasks."""
+    return {container["Config"]["Hostname"] for container in stack.containers("worker")}
+
+
 def claimed_twice(stack: Stack, dag_id: str) -> list[list[str]]:
     """Return the attempts of a DAG that were claimed more than once."""
     return stack.sql(
@@ -30,6 +35,7 @@ def test_the_dag_with_real_data_is_green_wherever_its_tasks_ran(stack: Stack) ->
     stack.trigger("library_report")
     until("the second run ends", lambda: stack.run_states("library_report") == ["success"] * 2, 90, every=1)
     assert "</html>" in stack.run_in("worker", "cat", "/opt/gale/reports/library/latest.html")
+    assert set(hosts_of(stack, "library_report") + hosts_of(stack, "dag")) == workers_of(stack)
 
 
 def test_the_log_of_a_task_is_seen_on_the_page_though_another_container_wrote_it(stack: Stack) -> None:
@@ -50,7 +56,7 @@ def test_a_worker_that_is_asked_to_end_lets_its_task_end(stack: Stack) -> None:
 
 def test_a_run_of_300_tasks_survives_the_death_of_a_worker_and_of_its_scheduler(stack: Stack) -> None:
     """All tasks succeed, no attempt is claimed twice, and every worker did some of the work."""
-    workers = {container["Config"]["Hostname"] for container in stack.containers("worker")}
+    workers = workers_of(stack)
     run_id = stack.trigger("burst")
     until("a third is done", lambda: stack.states("burst", run_id).get("success", 0) >= TASKS // 3, 90)
     ((owner,),) = stack.sql(
