@@ -1,5 +1,6 @@
 """Call an author's function with the arguments that it was given and what it wants of the context."""
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
@@ -31,6 +32,23 @@ def call_with_context(operator: Call, context: Mapping[str, Any]) -> Any:
     return result
 
 
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return what a function takes; none if it does not tell. Asked ahead of a fork, it is known after it."""
+    try:
+        return _parameters_of(function)
+    except TypeError:  # it cannot be remembered
+        return _parameters_of.__wrapped__(function)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        # Built-in functions of C need not tell their parameters.
+        return []
+
+
 def keyword_arguments(
     function: Callable[..., Any], args: Collection[Any], given: Mapping[str, Any], context: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -38,11 +56,7 @@ def keyword_arguments(
 
     A function with `**kwargs` gets the whole context, as in Airflow.
     """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        # Built-in functions of C need not tell their parameters.
-        return dict(given)
+    parameters = parameters_of(function)
     if not parameters:
         return dict(given)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):

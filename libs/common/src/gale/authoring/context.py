@@ -7,7 +7,6 @@ work all of them out. So a value is made when it is asked for, by the one table 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -78,13 +77,19 @@ def make_context(order: AttemptOrder, dag: DAG, task: BaseOperator | None, start
 _running: list[Context] = []
 
 
-@contextmanager
-def entered(context: Context) -> Iterator[Context]:
+class entered:  # noqa: N801 - used as a function; a generator would touch more memory, which each task process must copy
     """Let `get_current_context` find `context` inside a `with` block."""
-    _running.append(context)
-    try:
-        yield context
-    finally:
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> Context:
+        _running.append(self._context)
+        return self._context
+
+    def __exit__(self, *error: object) -> None:
         _running.pop()
 
 

@@ -18,7 +18,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, cast
 
+import msgspec
+
 from gale.authoring import masking, services, surroundings, values
+from gale.authoring.calling import parameters_of
 from gale.authoring.context import Context, entered, make_context
 from gale.authoring.dag import DAG
 from gale.authoring.exceptions import (
@@ -63,6 +66,8 @@ def warm_up(dags: Iterable[DAG] = ()) -> None:
         renderer_of(dag)
         for task in dag.tasks[:left]:
             compile_ahead(task)
+            if callable(function := getattr(task, "python_callable", None)):
+                parameters_of(function)
         left -= min(left, len(dag.tasks))
 
 
@@ -93,18 +98,19 @@ def kill_running_task() -> None:
             task_log.exception("on_kill() of task %s failed; the task is stopped all the same.", _current.task_id)
 
 
-def run_task(dag: DAG, order: AttemptOrder, task_services: TaskServices) -> AttemptEnded:
+def run_task(dag: DAG, order: AttemptOrder, task_services: TaskServices, *, alone: bool = False) -> AttemptEnded:
     """Run an attempt and return how it ended. Raises nothing but what ends the whole process.
 
     Args:
-        dag: The DAG as its file made it; it is not changed.
+        dag: The DAG as its file made it.
         order: The attempt.
         task_services: What answers questions for variables, connections and XComs.
+        alone: Nothing else will be run in this process, so the task itself is rendered instead of a copy.
     """
     began = surroundings.current().now()
     ended = AttemptEnded(ti=order.ti, token=order.token, outcome=Outcome.SUCCESS, start_date=began)
     with services.use(task_services):
-        attempt = _Attempt(dag, order, began)
+        attempt = _Attempt(dag, order, began, alone=alone)
         try:
             result = attempt.run()
             ended = replace(ended, xcoms=attempt.results(result))
@@ -140,8 +146,9 @@ def run_task(dag: DAG, order: AttemptOrder, task_services: TaskServices) -> Atte
 class _Attempt:
     """The steps of one attempt."""
 
-    def __init__(self, dag: DAG, order: AttemptOrder, began: datetime) -> None:
+    def __init__(self, dag: DAG, order: AttemptOrder, began: datetime, *, alone: bool) -> None:
         self._dag = dag
+        self._alone = alone
         self._order = order
         self._began = began
         self._task: BaseOperator | None = None
@@ -151,8 +158,11 @@ class _Attempt:
     def run(self) -> Any:
         """Take all steps and return the task's result."""
         global _current  # noqa: PLW0603  one process runs one task
-        # A shallow copy: rendering replaces fields, and `gale tasks test` runs many tasks of one DAG in one process.
-        task = self._task = _current = copy.copy(self._dag.get_task(self._order.task_id))
+        task = self._dag.get_task(self._order.task_id)
+        if not self._alone:
+            # Rendering replaces fields, and `gale tasks test` runs many tasks of one DAG in one process.
+            task = copy.copy(task)
+        self._task = _current = task
         context = self._context = make_context(self._order, self._dag, task, self._began)
         with entered(context):
             if task.params:
@@ -171,9 +181,7 @@ class _Attempt:
 
     def _show(self, fields: Mapping[str, Any]) -> None:
         if fields:
-            self.rendered = json.dumps(
-                {name: _presentable(value) for name, value in fields.items()}, ensure_ascii=False
-            )
+            self.rendered = _as_json({name: _presentable(value) for name, value in fields.items()})
 
     def results(self, result: Any) -> dict[str, str]:
         """Return what the result adds to the task's XComs, as JSON.
@@ -207,6 +215,13 @@ class _Attempt:
         """Forget the running task."""
         global _current  # noqa: PLW0603  see `run`
         _current = None
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError, RecursionError):
+        return json.dumps(value, ensure_ascii=False)
 
 
 def run_callback(dag: DAG, order: AttemptOrder, task_services: TaskServices) -> AttemptEnded:

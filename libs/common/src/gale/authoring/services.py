@@ -6,8 +6,6 @@ imported, or run by plain `python`, only the environment answers: `GALE_VAR_X`, 
 as in Airflow.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from gale.authoring import surroundings
@@ -17,14 +15,19 @@ from gale.core.attempt import TaskServices
 _current: ContextVar[TaskServices | None] = ContextVar("gale_task_services", default=None)
 
 
-@contextmanager
-def use(services: TaskServices | None) -> Iterator[None]:
+class use:  # noqa: N801 - used as a function; a generator would touch more memory, which each task process must copy
     """Let `services` answer inside a `with` block; None = the environment alone."""
-    token = _current.set(services)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_services", "_token")
+
+    def __init__(self, services: TaskServices | None) -> None:
+        self._services = services
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._services)
+
+    def __exit__(self, *error: object) -> None:
+        _current.reset(self._token)
 
 
 def current() -> TaskServices | None:

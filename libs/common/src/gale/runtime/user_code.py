@@ -92,13 +92,13 @@ def specs(dags: Mapping[str, DAG], fileloc: str) -> list[DagSpec]:
 
 
 def run(loaded: LoadedFile, order: AttemptOrder, services: TaskServices) -> AttemptEnded:
-    """Run the task, or the callback, that is ordered."""
+    """Run the task, or the callback, that is ordered, as the only one of this process."""
     dag = loaded.dags.get(order.run.dag_id)
     if dag is None:
         return AttemptEnded(ti=order.ti, token=order.token, outcome=Outcome.FAILED, reason=_missing(loaded, order))
     if order.callback:
         return execution.run_callback(dag, order, services)
-    return execution.run_task(dag, order, services)
+    return execution.run_task(dag, order, services, alone=True)
 
 
 def _missing(loaded: LoadedFile, order: AttemptOrder) -> str:
