@@ -74,7 +74,20 @@ def test_a_slot_that_is_freed_in_time_takes_what_is_held(gate: Gate) -> None:
     gate.end(gate.claimed[0])
     assert [ticket.command.task_id for ticket in gate.claimed] == ["t1", "t2", "t3"]
     gate.consumer.wait()
+    gate.consumer.wait()
     assert fates(messages) == ["", "", ""]
+
+
+def test_as_long_as_slots_become_free_what_is_held_stays_and_consuming_goes_on(gate: Gate) -> None:
+    messages = gate.send(1, 2, 3, 4)
+    for number in range(2):
+        gate.end(gate.claimed[number])
+        gate.consumer.wait()
+        assert gate.consumer.consuming
+    gate.consumer.wait()
+    assert not gate.consumer.consuming
+    assert [ticket.command.task_id for ticket in gate.claimed] == ["t1", "t2", "t3", "t4"]
+    assert "given back" not in fates(messages)
 
 
 def test_consuming_stops_when_the_last_slot_is_taken_although_nothing_more_has_come(gate: Gate) -> None:

@@ -3,8 +3,8 @@
 A message that waits in a worker cannot be done by another one, and if it waits longer than the
 broker's `consumer_timeout`, the broker cuts the worker off. So a worker whose slots are all taken
 stops consuming, and gives back what it had been sent beyond its slots; when an attempt has ended, it
-consumes again. Where attempts are short the broker would do nothing but start and stop consumers:
-therefore what came too early is held for a moment, in which a slot may become free.
+consumes again. Where attempts are short, the broker would do nothing but start and stop consumers:
+therefore what came too early is held as long as slots become free, and a moment longer.
 
 All of this happens in the thread of Celery's loop. Other threads ask for it (`settled`,
 `acknowledge`, `slot_freed`), and the loop is woken. A new connection makes a new consumer; what
@@ -26,8 +26,8 @@ from gale_worker.tickets import Ticket, Tickets
 
 log = structlog.get_logger()
 
-#: How long messages beyond the slots are held before consuming stops and they are given back.
-HOLD_SECONDS: Final = 0.05
+#: When for so long no slot has become free, consuming stops, and messages beyond the slots are given back.
+HOLD_SECONDS: Final = 0.1
 #: What of a message's headers Celery is shown. The others (deadlines, links to other tasks, limits) are not ours.
 SHOWN_HEADERS: Final = ("lang", "id", "root_id", "shadow", "argsrepr", "kwargsrepr")
 
@@ -66,6 +66,8 @@ class Intake:
         self._surplus: deque[Any] = deque()
         self._paused = False
         self._pause_is_due = False
+        #: How many messages have got a slot.
+        self._let_in = 0
         #: From other threads: tickets to acknowledge, and whether each is to be shown.
         self._outbox: deque[tuple[Ticket, bool]] = deque()
         self._called = False
@@ -121,6 +123,7 @@ class Intake:
 
     def _take(self, message: Any) -> None:
         """Enter the command of a message, for which a slot has been taken."""
+        self._let_in += 1
         try:
             command = open_message(message.headers, message.body, message.content_type, self._key)
         except BadMessage as error:
@@ -170,11 +173,16 @@ class Intake:
         if consumer is None or self._paused or self._pause_is_due:
             return
         self._pause_is_due = True
+        let_in = self._let_in
 
         def pause() -> None:
-            if self._consumer is consumer:
-                self._pause_is_due = False
+            if self._consumer is not consumer:
+                return
+            self._pause_is_due = False
+            if self._let_in == let_in or consumer.hub is None:
                 self._pause(consumer)
+            elif not self._slots.open:
+                self._plan_pause()
 
         if consumer.hub is None:
             consumer.call_soon(pause)
