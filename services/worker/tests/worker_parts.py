@@ -20,6 +20,7 @@ from gale.db.file_versions import FileVersions
 from gale.db.keys import new_key
 from gale.db.migrate import migrate
 from gale_worker.clock import SharedClock
+from gale_worker.intake import ShownMessage
 from gale_worker.job import Offer, WorkerJob
 from gale_worker.tickets import Ticket, Tickets
 
@@ -201,7 +202,7 @@ class FakeConsumer:
         self.soon: deque[Callable[[], None]] = deque()
         self.later: deque[Callable[[], None]] = deque()
         self.consuming = True
-        self.shown: list[Message] = []
+        self.shown: list[ShownMessage] = []
         #: Messages that are still on their way when consuming is stopped.
         self.on_their_way: list[Message] = []
         self.take: Callable[[Message], None] = lambda _: None
@@ -222,7 +223,7 @@ class FakeConsumer:
             self.take(self.on_their_way.pop())
         self.consuming = False
 
-    def _show(self, message: Message, *_: object) -> None:
+    def _show(self, message: ShownMessage, *_: object) -> None:
         self.shown.append(message)
 
     def turn(self) -> None:

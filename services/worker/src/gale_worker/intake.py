@@ -13,7 +13,8 @@ belonged to the old one is forgotten, because the broker delivers it again.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import structlog
@@ -28,8 +29,6 @@ log = structlog.get_logger()
 
 #: When for so long no slot has become free, consuming stops, and messages beyond the slots are given back.
 HOLD_SECONDS: Final = 0.1
-#: What of a message's headers Celery is shown. The others (deadlines, links to other tasks, limits) are not ours.
-SHOWN_HEADERS: Final = ("lang", "id", "root_id", "shadow", "argsrepr", "kwargsrepr")
 
 
 class Consumer(Protocol):
@@ -132,7 +131,7 @@ class Intake:
             log.warning(telemetry.MESSAGE_REFUSED, error=str(error), refused=self.refused)
             message.reject(requeue=False)
             return
-        ticket = Ticket(command, _stripped(message, command))
+        ticket = Ticket(command, message)
         if not self._tickets.add(ticket):
             self._slots.give(1)
             log.info(telemetry.TASK_LOST_RACE, task_id=command.task_id, next="it is here already; dropped")
@@ -145,9 +144,9 @@ class Intake:
         with self._call_lock:
             self._called = False
         while self._outbox:
-            ticket, shown = self._outbox.popleft()
+            ticket, is_shown = self._outbox.popleft()
             _acknowledge(ticket.message)
-            if shown:
+            if is_shown:
                 self._show(ticket)
         while self._surplus and self._slots.take():
             self._take(self._surplus.popleft())
@@ -163,7 +162,7 @@ class Intake:
             return
         strategy = self._consumer.strategies[TASK_NAME]
         try:
-            strategy(ticket.message, None, _nothing, _nothing, self._consumer.on_task_message)
+            strategy(shown(ticket.command), None, _nothing, _nothing, self._consumer.on_task_message)
         except Exception:
             # The attempt runs whatever Celery thinks of it.
             log.exception(telemetry.MESSAGE_NOT_SHOWN, next="the attempt runs, but Flower does not see it")
@@ -203,12 +202,43 @@ class Intake:
             self._surplus.popleft().reject(requeue=True)
 
 
-def _stripped(message: Any, command: TaskCommand) -> Any:
-    """Take from a message what is not signed and would make Celery do something."""
-    headers = {name: message.headers.get(name) for name in SHOWN_HEADERS}
-    headers.update(task=TASK_NAME, retries=0, id=command.token)
-    message.headers = headers
-    return message
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """A command as Celery is shown it: nothing unsigned that could make Celery do something, and decoded already."""
+
+    headers: Mapping[str, Any]
+    body: tuple[tuple[()], Mapping[str, Any], Mapping[str, Any]]
+    content_type: None = None
+    content_encoding: None = None
+    delivery_info: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def payload(self) -> tuple[tuple[()], Mapping[str, Any], Mapping[str, Any]]:
+        """Arguments, keyword arguments, links to other tasks."""
+        return self.body
+
+
+def shown(command: TaskCommand) -> ShownMessage:
+    """Return what Celery is shown of a command."""
+    kwargs = {
+        "dag_id": command.dag_id,
+        "task_id": command.task_id,
+        "run_id": command.run_id,
+        "try_number": command.try_number,
+        "map_index": command.map_index,
+    }
+    headers = {
+        "lang": "py",
+        "task": TASK_NAME,
+        "id": command.token,
+        "root_id": command.token,
+        "shadow": f"{command.dag_id}.{command.task_id}",
+        "retries": 0,
+        "argsrepr": "()",
+        "kwargsrepr": repr(kwargs),
+    }
+    return ShownMessage(headers, ((), kwargs, {}))
 
 
 def _acknowledge(message: Any) -> None:
