@@ -337,6 +337,31 @@ def test_health_is_told_to_everybody_and_says_only_what_works(app: Any, engine: 
     assert "4711" not in up.text
 
 
+def test_health_names_the_workers_of_a_cluster_and_how_busy_they_are(
+    viewer: Browser, engine: Engine, clock: ManualClock
+) -> None:
+    assert "worker" not in viewer.get("/ui/health").get_json(), "one machine alone has none"
+    job = {
+        "id": seeds.key(1),
+        "job_type": "worker",
+        "state": "running",
+        "hostname": "w1",
+        "pid": 1,
+        "queues": "fast,default",
+        "slots": 4,
+        "start_date": NOW,
+        "latest_heartbeat": NOW,
+        "lease_until": NOW.replace(minute=1),
+    }
+    with writing(engine) as conn:
+        conn.execute(insert(t.job), [job])
+    told = viewer.get("/ui/health").get_json()
+    assert told["worker"] == {"status": "healthy", "workers": 1, "slots": 4, "running": 0}
+    assert told["workers"] == [{"hostname": "w1", "queues": ["default", "fast"], "slots": 4, "running": 0}]
+    clock.advance(61)
+    assert "workers" not in viewer.get("/ui/health").get_json()
+
+
 def test_health_with_details_is_for_people_who_are_signed_in(
     viewer: Browser, engine: Engine, clock: ManualClock
 ) -> None:

@@ -21,6 +21,13 @@ interface Job {
   latest_heartbeat: string | null;
 }
 
+interface Worker {
+  hostname: string;
+  queues: string[];
+  slots: number;
+  running: number;
+}
+
 export default function HealthPage() {
   const t = useT();
   const me = useMe();
@@ -59,6 +66,7 @@ export default function HealthPage() {
           );
         })}
       </div>
+      <Workers workers={(health.data?.workers as Worker[] | undefined) ?? []} />
       {may(me, "config.read") ? <Checks /> : null}
       {jobs.data && jobs.data.jobs.length > 0 ? (
         <>
@@ -94,6 +102,37 @@ export default function HealthPage() {
         </>
       ) : null}
     </div>
+  );
+}
+
+/** Who runs the tasks of a cluster, from which queues, and how busy each is. */
+function Workers({ workers }: { workers: Worker[] }) {
+  const t = useT();
+  if (workers.length === 0) return null;
+  return (
+    <section data-testid="workers">
+      <h2>{t("health.workers")}</h2>
+      <div className="table-wrap">
+        <table className="table">
+          <thead>
+            <tr>
+              <th>{t("health.host")}</th>
+              <th>{t("health.queues")}</th>
+              <th>{t("health.slots")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {workers.map((worker, index) => (
+              <tr key={`${worker.hostname}.${index}`}>
+                <td>{worker.hostname}</td>
+                <td>{worker.queues.join(", ")}</td>
+                <td>{t("health.slots_taken", { running: worker.running, slots: worker.slots })}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
   );
 }
 

@@ -1,11 +1,14 @@
 """What the page says of the system: import errors, health with details."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from gale.clock import SystemClock
+from gale.core.explain import WorkerSeats
 from gale.db.engine import reading
 from gale.db.read import browse_admin, browse_dags
+from gale.db.read.why import living_workers
 from gale.doctor.examine import examine, is_well
 from gale.errors import StoreError
 from gale_webserver.api.monitor import health_of, is_alive
@@ -42,9 +45,12 @@ def health() -> dict[str, Any]:
     try:
         with reading(used.engine) as conn:
             rows = browse_admin.newest_jobs(conn, "scheduler")
+            workers = living_workers(conn, used.clock.now())
     except StoreError:
         return told
     now = used.clock.now()
+    if workers or used.settings.core.executor.endswith("CeleryExecutor"):
+        told |= _of_workers(workers)
     told["schedulers"] = {
         "status": told["scheduler"]["status"],
         "instances": [
@@ -61,6 +67,27 @@ def health() -> dict[str, Any]:
         ],
     }
     return told
+
+
+def _of_workers(workers: Sequence[WorkerSeats]) -> dict[str, Any]:
+    """Return what the page says of workers: all together, and each."""
+    return {
+        "worker": {
+            "status": "healthy" if workers else "unhealthy",
+            "workers": len(workers),
+            "slots": sum(worker.slots for worker in workers),
+            "running": sum(worker.taken for worker in workers),
+        },
+        "workers": [
+            {
+                "hostname": worker.hostname,
+                "queues": sorted(worker.queues),
+                "slots": worker.slots,
+                "running": worker.taken,
+            }
+            for worker in workers
+        ],
+    }
 
 
 @routes.get("/doctor")
