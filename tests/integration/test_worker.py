@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from celery import Celery
-from cluster_home import ClusterHome, wait_for
+from cluster_home import SECRET, ClusterHome, wait_for
 from kombu import Connection
 from sqlalchemy import update
 
@@ -302,3 +302,34 @@ def test_a_database_serves_as_broker_although_it_polls(home: ClusterHome) -> Non
     home.check()
     assert home.end("worker") == 0
     assert "Traceback" not in home.log("worker")
+
+
+def test_a_second_worker_of_the_same_name_says_so_and_waits_until_the_name_is_free(home: ClusterHome) -> None:
+    home.start("first", "worker", "--allow-root", "--hostname", "twin@%h")
+    home.wait_ready("first")
+    home.start("second", "worker", "--allow-root", "--hostname", "twin@%h")
+    wait_for("it to say so", lambda: "Another worker is called" in home.log("second"))
+    assert home.end("first") == 0
+    home.wait_ready("second")
+    assert home.log("second").count("broker.away") <= 2
+
+
+def test_workers_without_a_name_live_side_by_side_on_one_machine(home: ClusterHome) -> None:
+    for name in ("first", "second"):
+        home.start(name, "worker", "--allow-root", "-c", "2")
+    home.wait_ready("first", "second")
+    assert home.queue_state().consumers == 2
+
+
+def test_a_task_finds_no_credential_of_gale_in_its_environment(home: ClusterHome) -> None:
+    command = "env; cat /proc/$PPID/environ"
+    home.write_dag("spy", f'with DAG("spy", **ALWAYS):\n    BashOperator(task_id="spy", bash_command={command!r})\n')
+    home.start_worker()
+    home.wait_ready()
+    home.start_scheduler()
+    assert home.wait_end(home.trigger("spy")) == "success"
+    [log] = (home.folder / "logs").rglob("attempt=1.log")
+    text = log.read_text("utf-8", "replace")
+    assert "GALE_HOME=" in text
+    for secret in (SECRET, home.broker.url, home.database):
+        assert secret not in text

@@ -1,5 +1,6 @@
 """Keeper and guard: leases are renewed; what was taken away, or cannot be kept, is stopped."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,18 +20,20 @@ class Seen:
     def __init__(self) -> None:
         self.stopped: list[tuple[str, str, float | None]] = []
         self.ended: list[str] = []
-        self.gate: list[tuple[str, str]] = []
+        self.gates: list[tuple[str, str]] = []
 
     def stop(self, ti: str, token: str, reason: str, within: float | None) -> None:
         del ti
         self.stopped.append((token, reason, within))
 
+    def gate(self, what: str, why: str) -> None:
+        self.gates.append((what, why))
+
     def actions(self) -> KeeperActions:
         return KeeperActions(
             stop=self.stop,
             end=self.ended.append,
-            shut=lambda why: self.gate.append(("shut", why)),
-            reopen=lambda why: self.gate.append(("reopen", why)),
+            gate=self.gate,
         )
 
 
@@ -125,13 +128,11 @@ def test_a_worker_that_was_declared_dead_stops_everything_and_registers_anew(
         seen.stop(ti, token, reason, within)
         rows.tickets.remove([token])
 
-    keeper._actions = KeeperActions(
-        stop=stop, end=seen.actions().end, shut=seen.actions().shut, reopen=seen.actions().reopen
-    )
+    keeper._actions = replace(seen.actions(), stop=stop)
     keeper.turn()
     assert [(token, within) for token, _, within in seen.stopped] == [(running.command.token, 0.0)]
     assert running.given_up
-    assert seen.gate == [("shut", "dead"), ("reopen", "dead")]
+    assert seen.gates == [("shut", "dead"), ("reopen", "dead")]
     assert rows.job.identity.job_id != before.job_id
     assert [job.state for job in rows.jobs()] == ["failed", "running"]
     assert seen.ended == []
@@ -160,7 +161,7 @@ def test_a_database_that_is_away_is_told_once_and_renewal_is_tried_each_second(
 def test_the_guard_stops_what_runs_before_the_lease_ends_and_tells_how_long_it_may_take(
     rows: Rows, running: Ticket, seen: Seen
 ) -> None:
-    guard = Guard(rows.job, rows.tickets, seen.stop, lambda what, why: seen.gate.append((what, why)), rows.clock)
+    guard = Guard(rows.job, rows.tickets, seen.stop, seen.gate, rows.clock)
     guard.look()
     rows.clock.advance(LEASE_SECONDS - 10)
     guard.look()
@@ -172,13 +173,13 @@ def test_the_guard_stops_what_runs_before_the_lease_ends_and_tells_how_long_it_m
     assert token == running.command.token
     assert within == pytest.approx(LEASE_SECONDS - 21 - 3)
     assert running.given_up
-    assert seen.gate == [("shut", "lease")]
+    assert seen.gates == [("shut", "lease")]
 
 
 def test_the_guard_opens_the_gate_when_the_lease_has_been_renewed(rows: Rows, seen: Seen) -> None:
-    guard = Guard(rows.job, rows.tickets, seen.stop, lambda what, why: seen.gate.append((what, why)), rows.clock)
+    guard = Guard(rows.job, rows.tickets, seen.stop, seen.gate, rows.clock)
     rows.clock.advance(LEASE_SECONDS)
     guard.look()
     rows.job.renewed(rows.clock.monotonic())
     guard.look()
-    assert seen.gate == [("shut", "lease"), ("reopen", "lease")]
+    assert seen.gates == [("shut", "lease"), ("reopen", "lease")]

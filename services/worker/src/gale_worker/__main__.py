@@ -1,13 +1,14 @@
 """Wires the worker: settings, database, broker, clock, zygote, threads, Celery. Nothing else."""
 
 import gc
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from celery.utils.nodenames import default_nodename, host_format
+from celery.utils.nodenames import host_format
 
 from gale import telemetry
 from gale.broker.app import broker_address, broker_notes, make_app
@@ -90,7 +91,8 @@ def _run(settings: Settings, choices: Choices, store: LogStore | None) -> str:
     )
     on_stop_signals(worker.stop)
     celery_options = CeleryOptions(
-        node_name=host_format(choices.node_name) if choices.node_name else default_nodename(None),
+        # The broker lets no two workers have one name, and one machine may have several workers.
+        node_name=host_format(choices.node_name or f"worker-{os.getpid()}@%h"),
         queues=offer.queues,
         slots=offer.slots,
     )

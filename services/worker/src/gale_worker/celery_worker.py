@@ -7,11 +7,13 @@ Celery can lose its connection, or end, without any attempt noticing.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+from amqp.exceptions import ResourceLocked
 from billiard.einfo import ExceptionWithTraceback
 from celery import Celery, signals
 from celery.app import trace
@@ -24,6 +26,7 @@ from celery.worker.request import Request
 from gale import telemetry
 from gale.broker.trouble import explain
 from gale.broker.wire import TASK_NAME
+from gale.clock import Clock, SystemClock
 from gale_worker.batches import TELL_SECONDS
 from gale_worker.intake import Intake
 from gale_worker.latch import Latch
@@ -33,7 +36,10 @@ log = structlog.get_logger()
 
 #: Messages that the broker sends beyond the free slots, so that there is always a next one.
 PREFETCH: Final = 8
+FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
+#: With a result backend: tasks of Celery whose results are still to be stored. With more, nothing new is taken.
+MOST_UNSTORED: Final = 200
 STOPPED_IN_FLOWER: Final = "A user terminated the task by Celery's remote control"
 #: What these say, our own lines say better; what they say of warnings and errors is kept.
 _QUIET: Final = ("celery", "kombu", "amqp")
@@ -51,6 +57,8 @@ class CeleryActions:
     stop: Callable[[str, str, str], None]
     #: End the worker, for a reason.
     end: Callable[[str], None]
+    #: Take nothing new ("shut"), or take it again ("reopen"), because of a word.
+    gate: Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +71,28 @@ class CeleryOptions:
 
 
 class Shown:
-    """The attempts that Celery shows, by Celery's id of the task: the token."""
+    """The attempts that Celery shows, by Celery's id of the task: the token.
 
-    def __init__(self) -> None:
+    A result backend may be slower than the attempts; then nothing new is taken until it has caught up.
+
+    Args:
+        gate: See `CeleryActions`.
+    """
+
+    def __init__(self, gate: Callable[[str, str], None]) -> None:
+        self._gate = gate
+        self._is_shut = False
+        self._lock = threading.Lock()
         self._tickets: dict[str, Ticket] = {}
 
     def add(self, ticket: Ticket) -> None:
         """Enter an attempt."""
-        self._tickets[ticket.command.token] = ticket
+        with self._lock:
+            self._tickets[ticket.command.token] = ticket
+            is_full = len(self._tickets) > MOST_UNSTORED and not self._is_shut
+            self._is_shut |= is_full
+        if is_full:
+            self._gate("shut", "results")
 
     def get(self, task_id: str) -> Ticket | None:
         """Return an attempt that is being shown."""
@@ -82,7 +104,12 @@ class Shown:
         if ticket is None:
             return Report(Verdict.SUPERSEDED, "it is not here")
         ticket.reported.wait()
-        self._tickets.pop(task_id, None)
+        with self._lock:
+            self._tickets.pop(task_id, None)
+            is_room = self._is_shut and len(self._tickets) < MOST_UNSTORED // 2
+            self._is_shut &= not is_room
+        if is_room:
+            self._gate("reopen", "results")
         return ticket.report
 
 
@@ -151,6 +178,9 @@ class GatedConsumer(Consumer):  # type: ignore[misc]
         worker: GaleWorker = self.controller
         self._intake = worker.intake
         self._asked = worker.asked_to_end
+        self._pause = FIRST_PAUSE_SECONDS
+        self._connected_at = 0.0
+        self._told, self._told_at = "", 0.0
         # Whoever waits for the claim has its slot; these are beyond the slots.
         self.initial_prefetch_count = worker.concurrency + min(worker.concurrency, PREFETCH)
 
@@ -161,34 +191,54 @@ class GatedConsumer(Consumer):  # type: ignore[misc]
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect, however long it takes: also when password, virtual host or permissions are still missing."""
-        pause, told, waited = 0.5, "", 0.0
         errors = (*self.connection_errors, *self.channel_errors, OSError)
         while True:
             state.maybe_shutdown()
             try:
                 conn.connect()
             except errors as error:
-                trouble = explain(error, self.app.conf.broker_url)
-                if trouble != told or waited >= TELL_SECONDS:
-                    log.warning(telemetry.BROKER_AWAY, trouble=trouble, next="tries again every few seconds")
-                    told, waited = trouble, 0.0
+                self._tell(error, "tries again every few seconds")
+                self._wait()
             else:
-                if told:
-                    log.info(telemetry.BROKER_BACK)
                 self.first_connection_attempt = False
+                self._connected_at = self._worker_clock.monotonic()
                 return conn
-            self._asked.wait(pause)
-            waited += pause
-            pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
 
     def on_connection_error_after_connected(self, exc: BaseException) -> None:
-        """Tell that the connection is gone, in our words."""
-        log.warning(
-            telemetry.BROKER_AWAY,
-            trouble=explain(exc, self.app.conf.broker_url),
-            next="connects anew; what runs goes on",
-        )
+        """Tell that the connection is gone, in our words; not connect at once if that has just gone wrong."""
+        self._tell(exc, "connects anew; what runs goes on")
         super().on_connection_error_after_connected(exc)
+        if self._worker_clock.monotonic() - self._connected_at < LONGEST_PAUSE_SECONDS:
+            self._wait()
+
+    def on_ready(self) -> None:
+        """Take note that the connection works and everything on it is ready."""
+        if self._told:
+            self._told = ""
+            log.info(telemetry.BROKER_BACK)
+        self._pause = FIRST_PAUSE_SECONDS
+        super().on_ready()
+
+    @property
+    def _worker_clock(self) -> Clock:
+        worker: GaleWorker = self.controller
+        return worker.clock
+
+    def _wait(self) -> None:
+        self._asked.wait(self._pause)
+        self._pause = min(LONGEST_PAUSE_SECONDS, 2 * self._pause)
+
+    def _tell(self, error: BaseException, what_next: str) -> None:
+        """Tell of trouble, but of the same trouble not again and again."""
+        trouble, now = explain(error, self.app.conf.broker_url), self._worker_clock.monotonic()
+        if isinstance(error, ResourceLocked):
+            trouble = (
+                f"Another worker is called {self.hostname!r}, or has been a moment ago ({error}). "
+                "Give each its own name: gale worker --hostname NAME@%h."
+            )
+        if trouble != self._told or now - self._told_at >= TELL_SECONDS:
+            self._told, self._told_at = trouble, now
+            log.warning(telemetry.BROKER_AWAY, trouble=trouble, next=what_next)
 
 
 class GaleWorker(WorkController):  # type: ignore[misc]
@@ -203,12 +253,15 @@ class GaleWorker(WorkController):  # type: ignore[misc]
 
     def __init__(self, app: Celery, intake: Intake, options: CeleryOptions, actions: CeleryActions) -> None:
         self.intake = intake
-        self.shown = Shown()
+        self.clock = SystemClock()
+        self.shown = Shown(actions.gate)
         self.asked_to_end = Latch()
         self._actions = actions
         app.gale_worker = self
         register_task(app, self.shown)
         _own_shutdown_command(actions)
+        # It would be reduced at each new connection, and never be restored behind our gate.
+        app.conf.worker_enable_prefetch_count_reduction = False
         super().__init__(
             app=app,
             hostname=options.node_name,
@@ -255,6 +308,8 @@ def quiet_celery() -> None:
     """Keep what Celery's libraries log of warnings and errors only."""
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Its warnings are about lost connections, of which we tell ourselves.
+    logging.getLogger("celery.worker.consumer.consumer").setLevel(logging.ERROR)
 
 
 def _own_shutdown_command(actions: CeleryActions) -> None:

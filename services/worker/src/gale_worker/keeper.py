@@ -46,9 +46,8 @@ class KeeperActions:
     stop: Callable[[str, str, str, float | None], None]
     #: End the worker, for a reason, once its tasks have ended.
     end: Callable[[str], None]
-    #: Take no new commands, or take them again.
-    shut: Callable[[str], None]
-    reopen: Callable[[str], None]
+    #: Take no new commands ("shut"), or take them again ("reopen"), because of a word.
+    gate: Callable[[str, str], None]
 
 
 class Keeper:
@@ -138,7 +137,7 @@ class Keeper:
     def _begin_again(self) -> None:
         """Stop everything at once, because others may start it again, and register anew."""
         log.error(telemetry.JOB_DEAD, job_id=self._job.identity.job_id, next="its tasks are stopped, it registers anew")
-        self._actions.shut("dead")
+        self._actions.gate("shut", "dead")
         try:
             for ticket in self._tickets.give_up():
                 self._actions.stop(*ticket.name, DECLARED_DEAD, 0.0)
@@ -147,7 +146,7 @@ class Keeper:
                 self._job.open(connection)
             self._next_renewal = self._clock.monotonic() + RENEW_SECONDS
         finally:
-            self._actions.reopen("dead")
+            self._actions.gate("reopen", "dead")
 
     # --- what the rows say ---------------------------------------------------------------------------
 

@@ -116,13 +116,9 @@ class Worker:
             clock,
             self._crash,
         )
-        actions = KeeperActions(stop=self.engine.stop, end=self._end, shut=self._shut, reopen=self._reopen)
+        actions = KeeperActions(stop=self.engine.stop, end=self._end, gate=self._gate)
         self._keeper = Keeper(database, clock, job, self._tickets, actions, max_memory_bytes=options.max_memory_bytes)
-
-        def gate(what: str, why: str) -> None:
-            (self._shut if what == "shut" else self._reopen)(why)
-
-        self._guard = Guard(job, self._tickets, self.engine.stop, gate)
+        self._guard = Guard(job, self._tickets, self.engine.stop, self._gate)
         self.intake = Intake(self._slots, self._tickets, edges.key, self._claimer.put)
         self._celery: GaleWorker | None = None
         self._celery_ended = threading.Event()
@@ -160,12 +156,12 @@ class Worker:
         self._recorder.put(judged)
         self.intake.look()
 
-    def _shut(self, why: str) -> None:
-        self._slots.shut(why)
-        self.intake.look()
-
-    def _reopen(self, why: str) -> None:
-        self._slots.reopen(why)
+    def _gate(self, what: str, why: str) -> None:
+        """Take nothing new ("shut"), or take it again ("reopen")."""
+        if what == "shut":
+            self._slots.shut(why)
+        else:
+            self._slots.reopen(why)
         self.intake.look()
 
     def _on_stop_hint(self, hint: Stop) -> None:
@@ -200,9 +196,9 @@ class Worker:
         Raises:
             RuntimeError: Something failed that must not; what it was has been logged.
         """
+        self._celery = make_celery(self.intake, CeleryActions(stop=self.engine.stop, end=self._end, gate=self._gate))
         if not self._register():
             return self._reason
-        self._celery = make_celery(self.intake, CeleryActions(stop=self.engine.stop, end=self._end))
         self.engine.launch()
         self._claimer.start()
         self._recorder.start()
@@ -271,7 +267,7 @@ class Worker:
 
     def _drain(self) -> None:
         """Take nothing more, and let what runs end by itself for a while."""
-        self._shut("ending")
+        self._gate("shut", "ending")
         running = len(self._tickets)
         log.info(telemetry.WORKER_DRAIN, reason=self._reason, running=running, seconds=self._options.drain_seconds)
         give_up = self._edges.clock.monotonic() + self._options.drain_seconds
@@ -283,10 +279,14 @@ class Worker:
 
     def _stop_running(self) -> None:
         self.engine.close(HURRY_SECONDS if self._hurry.is_set else self._options.stop_seconds)
+        give_up = self._edges.clock.monotonic() + self._options.stop_seconds + LAST_WRITES_SECONDS
         while not self.engine.ended.wait(0.1):
-            if self._hurry.is_set:
+            is_late = self._edges.clock.monotonic() > give_up
+            if self._hurry.is_set or is_late:
                 markers = {marker_of(ticket.command.token) for ticket in self._tickets.in_stage(Stage.RUNNING)}
                 kill_marked(markers, clock=self._edges.clock, seconds=HURRY_SECONDS)
+            if is_late:  # it waits for a database that does not answer
+                break
         left = self._tickets.in_stage(Stage.RUNNING)
         self._take_ends(
             [
