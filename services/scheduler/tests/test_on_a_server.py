@@ -185,3 +185,27 @@ def test_three_schedulers_in_a_hurry_run_every_task_once(world: World) -> None:
 
 def _unfinished(world: World) -> int:
     return sum(row.state != "success" for row in world.runs("etl"))
+
+
+def test_schedulers_that_read_the_same_new_dags_at_the_same_moment_all_store_them(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of them is refused, or both wait for each other: done again, it finds what the other has stored."""
+    rivals = [world.start() for _ in range(3)]
+    for round_ in range(8):
+        for number in range(3):
+            world.write(f"dag_{round_}_{number}.py", dag(f"dag_{round_}_{number}", "a"))
+        gate = threading.Barrier(len(rivals))
+
+        def read(scheduler: Scheduler, gate: threading.Barrier = gate) -> None:
+            gate.wait(PATIENCE_SECONDS)
+            scheduler.parts.dag_files.scan()
+
+        threads = [threading.Thread(target=read, args=(rival,)) for rival in rivals]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE_SECONDS)
+    assert len(world.rows(select(t.dag))) == 24
+    assert len(world.rows(select(t.dag_version))) == 24
+    assert "dag_file.not_stored" not in capsys.readouterr().out

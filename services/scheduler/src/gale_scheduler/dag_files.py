@@ -22,7 +22,7 @@ from gale import telemetry
 from gale.authoring.discovery import Syntax, list_dag_files, might_contain_dag
 from gale.clock import Clock
 from gale.db.engine import writing
-from gale.errors import GaleError
+from gale.errors import GaleError, StoreLocked
 from gale.runtime.client import ZygoteClient
 from gale.runtime.parsing import ParseRequest, ParseResult
 from gale_scheduler.dag_store import DagStore
@@ -163,17 +163,29 @@ class DagFiles:
     def _folder_of(self, path: Path) -> Path:
         return next((folder for folder in self._folders if path.is_relative_to(folder)), path.parent)
 
+    def _save(self, result: ParseResult) -> bool:
+        """Store a reading; True if anything changed.
+
+        Where another scheduler stores the same new DAG at the same moment, one of the two is refused (or both wait
+        for each other). Done again, it finds what the other one has stored.
+        """
+        try:
+            with writing(self._engine) as connection:
+                return self._store.save(connection, result, self._now())
+        except (exc.IntegrityError, StoreLocked):
+            if self._engine.dialect.name == "sqlite":  # which has waited for its lock long enough, and has one writer
+                raise
+        with writing(self._engine) as connection:
+            return self._store.save(connection, result, self._now())
+
     def _finish(self, result: ParseResult) -> None:
         path = Path(result.path)
         signature = self._reading.pop(path, None)
         if signature is not None:
             self._known[path] = _Known(signature, self._clock.monotonic())
         try:
-            with writing(self._engine) as connection:
-                changed = self._store.save(connection, result, self._now())
+            changed = self._save(result)
         except (GaleError, exc.DBAPIError) as error:
-            # Also what the database refuses for this file alone, for instance because another scheduler
-            # has stored the same new DAG at the same moment.
             self._known.pop(path, None)
             log.error(  # noqa: TRY400 - told in a sentence
                 telemetry.DAG_FILE_NOT_STORED,
