@@ -29,6 +29,9 @@ from gale_scheduler.dag_store import DagStore
 
 log = structlog.get_logger()
 
+#: How often a reading is stored that other schedulers get in the way of.
+SAVE_TRIES: Final = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingOptions:
@@ -169,14 +172,16 @@ class DagFiles:
         Where another scheduler stores the same new DAG at the same moment, one of the two is refused (or both wait
         for each other). Done again, it finds what the other one has stored.
         """
-        try:
-            with writing(self._engine) as connection:
-                return self._store.save(connection, result, self._now())
-        except (exc.IntegrityError, StoreLocked):
-            if self._engine.dialect.name == "sqlite":  # which has waited for its lock long enough, and has one writer
-                raise
-        with writing(self._engine) as connection:
-            return self._store.save(connection, result, self._now())
+        # SQLite has one writer, and has waited for its lock long enough.
+        tries = 1 if self._engine.dialect.name == "sqlite" else SAVE_TRIES
+        for left in range(tries - 1, -1, -1):
+            try:
+                with writing(self._engine) as connection:
+                    return self._store.save(connection, result, self._now())
+            except (exc.IntegrityError, StoreLocked):
+                if not left:
+                    raise
+        raise AssertionError("unreachable: the loop returns or raises")
 
     def _finish(self, result: ParseResult) -> None:
         path = Path(result.path)
