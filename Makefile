@@ -16,7 +16,7 @@ PROJECTS    := pyproject.toml $(PARTS:%=%/pyproject.toml) constraints.txt
 PAGE        := $(shell find services/webserver/frontend services/webserver/hatch_build.py -type f \
 	-not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 PIP         := $(BIN)/python -m pip --disable-pip-version-check --quiet
-EDITABLE    := $(PARTS:%=--editable %) --editable .
+EDITABLE    := $(PARTS:%=--editable %) --editable '.[rabbitmq]'
 
 # Stamps: what has been installed, so that the second `make run` starts at once.
 INSTALLED   := $(VENV)/.installed
