@@ -20,12 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedded import HERE, PATIENCE_SECONDS, Round, check_claims, read_witness, trigger
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from gale.db import tables as t
 from gale.db.engine import open_engine, reading
@@ -36,6 +36,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 import mariadb  # noqa: E402 - beside the tests, which use them as well
 import rabbitmq  # noqa: E402
 
+SLEEPERS = 8
+#: After so long a worker has let go what it kept ready for tasks.
+REST_SECONDS = 6.0
 TASKS = {"wide": 500, "chain": 30}
 #: Name to Celery's pool, and whether results are kept.
 PEERS = {"prefork": ("prefork", False), "threads": ("threads", False), "threads, results": ("threads", True)}
@@ -111,20 +114,39 @@ class Bench:
         """Trigger a DAG, wait for its run to succeed, and read what its tasks noted."""
         self.witness.unlink(missing_ok=True)
         run = trigger(self.engine, dag_id)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        state = ""
-        while state not in {"success", "failed"}:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"The run of {dag_id} did not end in {PATIENCE_SECONDS:g} s: no figure.")
-            time.sleep(0.2)
-            with reading(self.engine) as connection:
-                state = connection.execute(select(t.dag_run.c.state).where(t.dag_run.c.id == run)).scalar_one()
+        self._wait(f"the run of {dag_id}", lambda: self._has_ended(run))
         check_claims(self.engine, run, TASKS[dag_id])
         return read_witness(self.witness, TASKS[dag_id])
 
     def memory(self) -> dict[str, float]:
-        """Return what each service uses now that nothing runs, with the processes that it keeps ready."""
-        return {f"{name} at rest, MB": _memory_of(process.pid) for name, process in self.processes.items()}
+        """Return what each service uses while nothing runs, and what the worker uses more for each running task."""
+        time.sleep(REST_SECONDS)
+        at_rest = {name: _memory_of(process.pid) for name, process in self.processes.items()}
+        run = trigger(self.engine, "sleepers")
+        self._wait("8 tasks to sleep", lambda: self._count(run, "running") == SLEEPERS)
+        time.sleep(1)
+        busy = _memory_of(self.processes["worker"].pid)
+        self._wait("them to wake up", lambda: self._count(run, "success") == SLEEPERS)
+        found = {f"{name} at rest, MB": used for name, used in at_rest.items()}
+        return found | {"for each running task, MB": (busy - at_rest["worker"]) / SLEEPERS}
+
+    def _has_ended(self, run: str) -> bool:
+        with reading(self.engine) as connection:
+            state = connection.execute(select(t.dag_run.c.state).where(t.dag_run.c.id == run)).scalar_one()
+        return state in {"success", "failed"}
+
+    def _count(self, run: str, state: str) -> int:
+        ti = t.task_instance.c
+        with reading(self.engine) as connection:
+            found = connection.execute(select(func.count()).where(ti.run == run, ti.state == state)).scalar_one()
+        return int(found)
+
+    def _wait(self, what: str, question: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not question():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"Waited {PATIENCE_SECONDS:g} s in vain for {what}: no figure.")
+            time.sleep(0.1)
 
 
 def _memory_of(pid: int) -> float:

@@ -37,7 +37,8 @@ class Tier:
     obstacle: Callable[[], str] = lambda: ""
     #: Gives further environment variables for as long as the tier runs.
     around: Callable[[], contextlib.AbstractContextManager[Extra]] = lambda: contextlib.nullcontext({})
-    parallel: bool = False
+    #: How pytest-xdist hands tests to one process a core; empty = one after the other, in this one.
+    spread: str = ""
     #: Seconds that it should take on two cores with nothing else to do; more is told, but is no failure.
     budget: float = 900.0
 
@@ -102,7 +103,7 @@ TIERS = (
         "unit",
         "pure code and single parts",
         "not (architecture or services or slow or integration or browser or mysql or rabbitmq)",
-        parallel=True,
+        spread="worksteal",
         budget=60,
     ),
     Tier("architecture", "budgets, layers, documents", "architecture"),
@@ -110,15 +111,16 @@ TIERS = (
         "services",
         "scheduler and webserver as a whole, on SQLite",
         "services and not (slow or integration or browser or mysql or rabbitmq)",
-        parallel=True,
+        spread="worksteal",
     ),
     Tier(
         "slow",
         "property tests with many examples",
         "slow and not (integration or browser or mysql or rabbitmq)",
-        parallel=True,
+        spread="worksteal",
     ),
-    Tier("integration", "real processes", "integration and not (browser or mysql or rabbitmq)"),
+    # They mostly wait; the tests of a file share what they start.
+    Tier("integration", "real processes", "integration and not (browser or mysql or rabbitmq)", spread="loadfile"),
     Tier("mysql", "MySQL or MariaDB", "mysql and not (browser or rabbitmq)", _no_mysql, _mysql),
     Tier("rabbitmq", "RabbitMQ and MySQL or MariaDB", "rabbitmq and not browser", _no_rabbitmq, _rabbitmq),
     Tier("browser", "the page in Chromium", "browser", _no_browser),
@@ -136,8 +138,8 @@ def run(tier: Tier, extra_arguments: list[str]) -> Result:
         command = [sys.executable, "-m", "pytest", "-q", "-m", tier.marks, f"--junitxml={report}"]
         # The form in which a test may add figures of its own.
         command += ["-o", "junit_family=xunit1", *extra_arguments]
-        if tier.parallel and (os.cpu_count() or 1) > 1:
-            command += ["-n", "auto", "--dist", "worksteal"]
+        if tier.spread and (os.cpu_count() or 1) > 1:
+            command += ["-n", "auto", "--dist", tier.spread]
         began = time.monotonic()
         code = subprocess.call(command, cwd=ROOT, env={**os.environ, **extra})
         seconds = time.monotonic() - began

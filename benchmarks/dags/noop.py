@@ -1,4 +1,4 @@
-"""DAGs of tasks that do nothing but note when they began: 100 and 500 side by side, thirty in a row."""
+"""DAGs of tasks that do nothing but note when they began: 100 and 500 side by side, 30 in a row; and 8 that sleep."""
 
 import os
 import time
@@ -33,3 +33,7 @@ with DAG("chain", **ALWAYS) as in_a_row:
 with DAG("wide", **ALWAYS) as wide:
     for number in range(500):
         PythonOperator(task_id=f"task_{number}", python_callable=note, op_args=["wide"])
+
+with DAG("sleepers", **ALWAYS) as sleepers:
+    for number in range(8):
+        PythonOperator(task_id=f"task_{number}", python_callable=time.sleep, op_args=[10])

@@ -227,7 +227,9 @@ class CelerySection:
     result_backend: str = option("", "Where Celery keeps results; no decision reads it.", secret=True)
     celery_app_name: str = option("gale", "Name of the Celery application.")
     worker_concurrency: int = option(16, "Tasks that one worker runs at once.", minimum=1)
-    worker_prefetch_multiplier: int = option(1, "Messages that a worker holds for each slot.", minimum=1)
+    worker_prefetch_multiplier: int = option(
+        1, "Airflow's; without effect, because a worker takes messages only while a slot is free.", minimum=1
+    )
     worker_max_memory_mb: int = option(
         0, "Memory of a worker process, without its tasks, at which it drains and ends; 0 = no limit.", minimum=0
     )
@@ -242,7 +244,9 @@ class CelerySection:
     flower_host: str = option("0.0.0.0", "Address on which Flower listens.")  # noqa: S104 - Airflow's default, inside the compose network
     flower_port: int = option(5555, "Port on which Flower listens.", minimum=1, maximum=65535)
     flower_url_prefix: str = option("", "Path under which Flower is served.")
-    flower_basic_auth: str = option("", "USER:PASSWORD pairs for Flower, separated by commas.", secret=True)
+    flower_basic_auth: str = option(
+        "", "Airflow's; without effect, because people sign in to Flower as Gale's users.", secret=True
+    )
 
 
 #: Section name to its class; the order is that of `gale.cfg`.
