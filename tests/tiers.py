@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import containers
 import mariadb
 import rabbitmq
 
@@ -70,8 +71,8 @@ def _no_browser() -> str:
 def _no_mysql() -> str:
     if importlib.util.find_spec("MySQLdb") is None:
         return "the driver mysqlclient is not installed (it needs the headers of MySQL's or MariaDB's client library)"
-    if not os.environ.get("GALE_TEST_MYSQL_URL") and not mariadb.is_installed():
-        return "no server: install mariadb-server, or name an empty database in GALE_TEST_MYSQL_URL"
+    if not (os.environ.get("GALE_TEST_MYSQL_URL") or mariadb.is_installed() or containers.answers()):
+        return "no server: start Docker, install mariadb-server, or name an empty database in GALE_TEST_MYSQL_URL"
     return ""
 
 
@@ -80,13 +81,13 @@ def _mysql() -> Iterator[Extra]:
     if url := os.environ.get("GALE_TEST_MYSQL_URL"):
         yield {"GALE_TEST_MYSQL_URL": url}
         return
-    with mariadb.running() as url:
+    with containers.one_of(containers.mysql, mariadb.running, has_private=mariadb.is_installed()) as url:
         yield {"GALE_TEST_MYSQL_URL": url}
 
 
 def _no_rabbitmq() -> str:
-    if not os.environ.get("GALE_TEST_AMQP_URL") and not rabbitmq.is_installed():
-        return "no broker: install rabbitmq-server, or name an empty virtual host in GALE_TEST_AMQP_URL"
+    if not (os.environ.get("GALE_TEST_AMQP_URL") or rabbitmq.is_installed() or containers.answers()):
+        return "no broker: start Docker, install rabbitmq-server, or name an empty vhost in GALE_TEST_AMQP_URL"
     return _no_mysql()
 
 
@@ -94,7 +95,9 @@ def _no_rabbitmq() -> str:
 def _rabbitmq() -> Iterator[Extra]:
     with contextlib.ExitStack() as stack:
         extra = stack.enter_context(_mysql())
-        url = os.environ.get("GALE_TEST_AMQP_URL") or stack.enter_context(rabbitmq.running())
+        url = os.environ.get("GALE_TEST_AMQP_URL") or stack.enter_context(
+            containers.one_of(containers.rabbitmq, rabbitmq.running, has_private=rabbitmq.is_installed())
+        )
         yield {**extra, "GALE_TEST_AMQP_URL": url}
 
 
