@@ -91,15 +91,8 @@ def _no_rabbitmq() -> str:
     return _no_mysql()
 
 
-@contextlib.contextmanager
-def _rabbitmq() -> Iterator[Extra]:
-    with contextlib.ExitStack() as stack:
-        extra = stack.enter_context(_mysql())
-        url = os.environ.get("GALE_TEST_AMQP_URL") or stack.enter_context(
-            containers.one_of(containers.rabbitmq, rabbitmq.running, has_private=rabbitmq.is_installed())
-        )
-        yield {**extra, "GALE_TEST_AMQP_URL": url}
-
+#: Each process of pytest starts servers of its own, unless the environment names the only one there is.
+_SPREAD = "" if os.environ.get("GALE_TEST_MYSQL_URL") else "loadfile"
 
 TIERS = (
     Tier(
@@ -125,7 +118,7 @@ TIERS = (
     # They mostly wait; the tests of a file share what they start.
     Tier("integration", "real processes", "integration and not (browser or mysql or rabbitmq)", spread="loadfile"),
     Tier("mysql", "MySQL or MariaDB", "mysql and not (browser or rabbitmq)", _no_mysql, _mysql),
-    Tier("rabbitmq", "RabbitMQ and MySQL or MariaDB", "rabbitmq and not browser", _no_rabbitmq, _rabbitmq),
+    Tier("rabbitmq", "RabbitMQ and MySQL or MariaDB", "rabbitmq and not browser", _no_rabbitmq, spread=_SPREAD),
     Tier("browser", "the page in Chromium", "browser", _no_browser),
 )
 

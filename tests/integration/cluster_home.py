@@ -106,8 +106,10 @@ class ClusterHome:
 
     def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a service; `settings` are SECTION__KEY."""
+        # What the tests were told of their servers is no business of the services.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GALE_TEST_")}
         return {
-            **os.environ,
+            **kept,
             "GALE_HOME": str(self.folder),
             "GALE__CORE__EXECUTOR": "CeleryExecutor",
             "GALE__CORE__PARALLELISM": str(PARALLELISM),
