@@ -75,6 +75,19 @@ def test_a_claim_whose_commit_seemed_to_fail_and_yet_lasted_is_started(
     assert rows.row(ticket).state == "running"
 
 
+def test_a_worker_that_stood_still_beyond_its_lease_claims_nothing_before_it_renews(
+    rows: Rows, hands: HandsSeen, claimer: Claimer
+) -> None:
+    ticket = rows.queue()
+    rows.clock.advance(31)
+    with pytest.raises(StoreError, match="must be renewed"):
+        claimer.do([ticket])
+    assert (rows.row(ticket).state, hands.started) == ("queued", [])
+    rows.job.renewed(rows.clock.monotonic())
+    claimer.do([ticket])
+    assert rows.row(ticket).state == "running"
+
+
 def test_ends_are_written_and_told_to_the_schedulers(
     rows: Rows, hands: HandsSeen, claimer: Claimer, recorder: Recorder
 ) -> None:

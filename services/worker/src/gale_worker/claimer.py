@@ -1,6 +1,7 @@
 """Makes attempts this worker's own: all commands that wait, in one transaction."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import structlog
 from sqlalchemy import Connection
@@ -19,6 +20,8 @@ from gale_worker.tickets import Stage, Ticket, Tickets
 
 log = structlog.get_logger()
 
+LEASE_FIRST: Final = "The worker's lease has ended or is about to: it must be renewed before anything is claimed."
+
 
 class Claimer:
     """Claims tickets in batches. Its methods are called by one thread.
@@ -34,6 +37,7 @@ class Claimer:
     def __init__(self, database: Database, clock: Clock, job: WorkerJob, tickets: Tickets, hands: Hands) -> None:
         self._database = database
         self._clock = clock
+        self._job = job
         self._claims = OwnClaims(job)
         self._tickets = tickets
         self._hands = hands
@@ -41,7 +45,13 @@ class Claimer:
         self._may_have_won = False
 
     def do(self, batch: Sequence[Ticket]) -> None:
-        """Claim a batch; see `Batches`."""
+        """Claim a batch; see `Batches`.
+
+        A worker that stood still for as long as its lease claims nothing before it has renewed it.
+        """
+        if self._job.must_stop_work:
+            self._hands.acknowledge(batch)
+            raise StoreError(LEASE_FIRST)
         wanted = [
             Wanted(ti=ticket.command.ti, token=ticket.command.token, try_number=ticket.command.try_number)
             for ticket in batch
