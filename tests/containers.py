@@ -1,4 +1,4 @@
-"""Servers for tests in containers, where a Docker engine answers: the very images of the compose file."""
+"""MySQL for tests in a container, where a Docker engine answers: the very image of the compose file."""
 
 import contextlib
 import sys
@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 import docker
 from docker.errors import DockerException
 from testcontainers.community.mysql import MySqlContainer
-from testcontainers.community.rabbitmq import RabbitMqContainer
 
 MYSQL = "mysql:8.4"
-RABBITMQ = "rabbitmq:4-management"
 
 
 def answers() -> bool:
@@ -33,27 +31,14 @@ def mysql() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def rabbitmq() -> Iterator[str]:
-    """Run RabbitMQ and give the URL of the notes' virtual host on it."""
-    with RabbitMqContainer(RABBITMQ, username="airflow", password="airflow", vhost="vairflow") as server:
-        host, port = server.get_container_host_ip(), server.get_exposed_port(5672)
-        yield f"amqp://airflow:airflow@{host}:{port}/vairflow"
-
-
-@contextlib.contextmanager
-def one_of(
-    container: Callable[[], contextlib.AbstractContextManager[str]],
-    private: Callable[[], contextlib.AbstractContextManager[str]],
-    *,
-    has_private: bool,
-) -> Iterator[str]:
-    """Run a server in a container if that can be done, else a private one, and give its URL."""
+def mysql_or(private: Callable[[], contextlib.AbstractContextManager[str]], *, has_private: bool) -> Iterator[str]:
+    """Run MySQL in a container if that can be done, else a private server, and give its URL."""
     with contextlib.ExitStack() as stack:
         url = ""
         if answers():
             try:
-                url = stack.enter_context(container())
-            except DockerException as error:  # no such image here, and no registry to ask for it
+                url = stack.enter_context(mysql())
+            except Exception as error:  # noqa: BLE001 - no such image and no registry, no room, too slow: whatever it is
                 if not has_private:
                     raise
                 sys.stdout.write(f"No container ({error}); a server of this machine is used.\n")

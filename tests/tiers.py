@@ -81,13 +81,16 @@ def _mysql() -> Iterator[Extra]:
     if url := os.environ.get("GALE_TEST_MYSQL_URL"):
         yield {"GALE_TEST_MYSQL_URL": url}
         return
-    with containers.one_of(containers.mysql, mariadb.running, has_private=mariadb.is_installed()) as url:
+    with containers.mysql_or(mariadb.running, has_private=mariadb.is_installed()) as url:
         yield {"GALE_TEST_MYSQL_URL": url}
 
 
 def _no_rabbitmq() -> str:
-    if not (os.environ.get("GALE_TEST_AMQP_URL") or rabbitmq.is_installed() or containers.answers()):
-        return "no broker: start Docker, install rabbitmq-server, or name an empty vhost in GALE_TEST_AMQP_URL"
+    """Its tests hurt their servers, so they start servers of their own; MySQL is not hurt."""
+    if not rabbitmq.is_installed():
+        return "no broker: install rabbitmq-server"
+    if not os.environ.get("GALE_TEST_MYSQL_URL") and not mariadb.is_installed():
+        return "no database: install mariadb-server, or name an empty database in GALE_TEST_MYSQL_URL"
     return _no_mysql()
 
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import containers
 import mariadb
 import pytest
 import rabbitmq
@@ -22,9 +21,9 @@ def amqp_url() -> Iterator[str]:
     if url := os.environ.get("GALE_TEST_AMQP_URL"):
         yield url
         return
-    if not (rabbitmq.is_installed() or containers.answers()):
-        pytest.skip("no broker: start Docker, install rabbitmq-server, or name a vhost in GALE_TEST_AMQP_URL")
-    with containers.one_of(containers.rabbitmq, rabbitmq.running, has_private=rabbitmq.is_installed()) as url:
+    if not rabbitmq.is_installed():
+        pytest.skip("no broker: install rabbitmq-server, or name an empty virtual host in GALE_TEST_AMQP_URL")
+    with rabbitmq.running() as url:
         yield url
 
 
@@ -34,9 +33,9 @@ def mysql_url() -> Iterator[str]:
     if url := os.environ.get("GALE_TEST_MYSQL_URL"):
         yield url
         return
-    if not (mariadb.is_installed() or containers.answers()):
-        pytest.skip("no server: start Docker, install mariadb-server, or name a database in GALE_TEST_MYSQL_URL")
-    with containers.one_of(containers.mysql, mariadb.running, has_private=mariadb.is_installed()) as url:
+    if not mariadb.is_installed():
+        pytest.skip("no server: install mariadb-server, or name an empty database in GALE_TEST_MYSQL_URL")
+    with mariadb.running() as url:
         yield url
 
 
