@@ -38,7 +38,7 @@ def mysql_or(private: Callable[[], contextlib.AbstractContextManager[str]], *, h
         if answers():
             try:
                 url = stack.enter_context(mysql())
-            except Exception as error:  # noqa: BLE001 - no such image and no registry, no room, too slow: whatever it is
+            except Exception as error:  # no such image and no registry, no room, too slow: whatever it is
                 if not has_private:
                     raise
                 sys.stdout.write(f"No container ({error}); a server of this machine is used.\n")
