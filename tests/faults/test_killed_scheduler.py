@@ -139,6 +139,11 @@ def _stop_between_transactions(home: Home, process: subprocess.Popen[bytes]) -> 
     wait_for("a moment between two transactions", stopped)
 
 
+def _state_of(home: Home, process: subprocess.Popen[bytes]) -> str:
+    with reading(home.engine) as connection:
+        return str(connection.execute(select(t.job.c.state).where(t.job.c.pid == process.pid)).scalar_one())
+
+
 @pytest.mark.slow
 def test_a_scheduler_that_stood_still_beyond_its_lease_writes_nothing_when_it_goes_on(hundred: Home) -> None:
     """SIGSTOP for longer than the lease: the other one takes over; SIGCONT: the first finds out, and harms nobody."""
@@ -149,6 +154,9 @@ def test_a_scheduler_that_stood_still_beyond_its_lease_writes_nothing_when_it_go
     other = next(process for process in both if process is not owner)
     _stop_between_transactions(hundred, owner)
     wait_for("the other to take over", lambda: _owner(hundred, run, both) is other, seconds=60)
+    # Taken over is a run when its lease has ended; its owner is declared dead at the other's next heartbeat. One that
+    # goes on in between renews its lease, and reads everything anew.
+    wait_for("the first to be declared dead", lambda: _state_of(hundred, owner) == "failed", seconds=60)
     owner.send_signal(signal.SIGCONT)
     wait_for("the run to end", lambda: hundred.has_ended(run))
     _all_have_succeeded(hundred)
