@@ -16,6 +16,18 @@ from gale.settings import Settings
 
 GRACE_SECONDS: Final = 10
 MAX_PORT: Final = 65535
+#: Headers of every answer of every service, beside a Content-Security-Policy of its own.
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "X-Permitted-Cross-Domain-Policies": "none",
+}
+#: Strict-Transport-Security, where TLS is spoken.
+HSTS: Final = "max-age=31536000"
 
 
 class AddressTaken(GaleError):

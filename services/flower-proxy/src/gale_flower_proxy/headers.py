@@ -6,6 +6,7 @@ from typing import Final
 
 from flask import Response, request
 
+from gale.serving import HSTS, SECURITY_HEADERS
 from gale_flower_proxy.context import services
 
 #: The only script that stands inside a page of Flower, with the two values that it can have. Tornado takes the
@@ -30,17 +31,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "frame-ancestors 'none'; "
     "object-src 'none'"
 )
-_ALWAYS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "X-Permitted-Cross-Domain-Policies": "none",
-}
-_HSTS: Final = "max-age=31536000"
+_ALWAYS: Final = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, **SECURITY_HEADERS}
 #: Flower puts a digest into the addresses of its scripts and styles, which are behind the login all the same.
 _STATIC: Final = "private, max-age=3600"
 
@@ -55,5 +46,5 @@ def add(response: Response) -> Response:
     for name in ("Cookie", "Authorization", "Accept", "Accept-Language"):
         response.vary.add(name)
     if used.secure and request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", _HSTS)
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
     return response

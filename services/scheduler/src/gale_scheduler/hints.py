@@ -20,7 +20,6 @@ class Hints:
     """
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
-        self._selector = selector
         self._lock = threading.Lock()
         self._tis: set[str] = set()
         self._ours, self._theirs = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -48,9 +47,3 @@ class Hints:
             os.read(self._ours, 4096)
         except BlockingIOError:
             return
-
-    def close(self) -> None:
-        """Stop waking the loop. Nothing may be added afterwards."""
-        self._selector.unregister(self._ours)
-        os.close(self._ours)
-        os.close(self._theirs)

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from gale import telemetry
-from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome, RunFacts
+from gale.core.attempt import AttemptEnded, AttemptOrder, Outcome
 from gale.core.commands import Notify
 from gale.core.graph import CallbackKind, DagSpec
 from gale.core.ports import Executor, Writer
@@ -29,6 +29,7 @@ from gale.db.apply import apply
 from gale.db.file_versions import FileVersions
 from gale.db.keys import new_token
 from gale.db.manners import insert_if_absent
+from gale.db.orders import run_facts
 from gale.db.read import scheduling as ask
 from gale_scheduler.mails import Mail, compose
 
@@ -209,7 +210,7 @@ def _callback_order(row: Any, run: Any, task: Any, source: tuple[Path, str], rea
     return AttemptOrder(
         ti=row.ti or f"run:{row.run}",
         token=new_token(),
-        run=_facts_of_run(run),
+        run=run_facts(run),
         task_id="" if task is None else task.task_id,
         map_index=-1 if task is None else task.map_index,
         try_number=max(1, row.try_number),
@@ -263,21 +264,6 @@ def _run_and_spec(connection: Connection, run: str) -> tuple[Any, DagSpec, str] 
         return None
     known = ask.version_data(connection, rows[0].newest_version)
     return None if known is None else (rows[0], *known)
-
-
-def _facts_of_run(run: Any) -> RunFacts:
-    return RunFacts(
-        dag_id=run.dag_id,
-        run_id=run.run_id,
-        run_type=run.run_type,
-        state=run.state,
-        logical_date=run.logical_date,
-        data_interval_start=run.data_interval_start,
-        data_interval_end=run.data_interval_end,
-        run_after=run.run_after,
-        start_date=run.start_date,
-        conf=json.loads(run.conf or "{}"),
-    )
 
 
 # --- SLA -----------------------------------------------------------------------------------------

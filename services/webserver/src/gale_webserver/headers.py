@@ -4,6 +4,7 @@ from typing import Final
 
 from flask import Flask, Response, request
 
+from gale.serving import HSTS, SECURITY_HEADERS
 from gale_webserver.context import services
 
 #: Everything comes from this address; no inline script or style, no frame, no plug-in.
@@ -21,17 +22,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "frame-ancestors 'none'; "
     "object-src 'none'"
 )
-_ALWAYS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "X-Permitted-Cross-Domain-Policies": "none",
-}
-_HSTS: Final = "max-age=31536000"
+_ALWAYS: Final = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, **SECURITY_HEADERS}
 
 
 def install(app: Flask) -> None:
@@ -48,5 +39,5 @@ def add(response: Response) -> Response:
     for name in ("Cookie", "Authorization", "Accept"):
         response.vary.add(name)
     if services().secure and request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", _HSTS)
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
     return response

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from gale import telemetry
-from gale.broker.wire import TASK_NAME, TaskCommand, open_message
+from gale.broker.wire import TASK_NAME, TaskCommand, celery_form, open_message
 from gale.errors import BadMessage
 from gale_worker.slots import Slots
 from gale_worker.tickets import Ticket, Tickets
@@ -221,23 +221,7 @@ class ShownMessage:
 
 def shown(command: TaskCommand) -> ShownMessage:
     """Return what Celery is shown of a command."""
-    kwargs = {
-        "dag_id": command.dag_id,
-        "task_id": command.task_id,
-        "run_id": command.run_id,
-        "try_number": command.try_number,
-        "map_index": command.map_index,
-    }
-    headers = {
-        "lang": "py",
-        "task": TASK_NAME,
-        "id": command.token,
-        "root_id": command.token,
-        "shadow": f"{command.dag_id}.{command.task_id}",
-        "retries": 0,
-        "argsrepr": "()",
-        "kwargsrepr": repr(kwargs),
-    }
+    headers, kwargs = celery_form(command)
     return ShownMessage(headers, ((), kwargs, {}))
 
 

@@ -8,7 +8,6 @@ import ssl
 from typing import Any, Final
 
 from celery import Celery
-from celery.backends.base import DisabledBackend
 
 from gale.broker.link import CONNECT_SECONDS, HEARTBEAT_SECONDS, SOCKET_SECONDS, Address
 from gale.errors import ConfigError
@@ -110,11 +109,6 @@ def broker_address(settings: Settings) -> Address:
 def address_of(app: Celery) -> Address:
     """Return where the broker of an application is."""
     return Address(url=str(app.conf.broker_url), ssl=app.conf.broker_use_ssl or False)
-
-
-def keeps_results(app: Celery) -> bool:
-    """Return True if a result backend is set."""
-    return not isinstance(app.backend, DisabledBackend)
 
 
 def broker_notes(settings: Settings) -> list[str]:

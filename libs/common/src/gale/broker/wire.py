@@ -90,11 +90,8 @@ class _Links(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _decode_body: Final = msgspec.json.Decoder(tuple[tuple[()], _Kwargs, _Links]).decode
 
 
-def pack(command: TaskCommand, key: bytes) -> Packed:
-    """Return `command` as a message of Celery's, signed with `key`.
-
-    Only those headers are set that a worker and Flower look at: each one costs time on both sides.
-    """
+def celery_form(command: TaskCommand) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return headers and keyword arguments of a command as a Celery task: what a worker and Flower look at."""
     kwargs = {
         "dag_id": command.dag_id,
         "task_id": command.task_id,
@@ -109,16 +106,25 @@ def pack(command: TaskCommand, key: bytes) -> Packed:
         "root_id": command.token,
         "shadow": f"{command.dag_id}.{command.task_id}",
         "retries": 0,
-        "timelimit": _NO_LIMITS,
         "argsrepr": "()",
         "kwargsrepr": repr(kwargs),
-        "gale": {
-            "ti": command.ti,
-            "signature": _signature(command, key),
-            "v": VERSION,
-            "queue": command.queue,
-            "priority": command.priority,
-        },
+    }
+    return headers, kwargs
+
+
+def pack(command: TaskCommand, key: bytes) -> Packed:
+    """Return `command` as a message of Celery's, signed with `key`.
+
+    Only those headers are set that a worker and Flower look at: each one costs time on both sides.
+    """
+    headers, kwargs = celery_form(command)
+    headers["timelimit"] = _NO_LIMITS
+    headers["gale"] = {
+        "ti": command.ti,
+        "signature": _signature(command, key),
+        "v": VERSION,
+        "queue": command.queue,
+        "priority": command.priority,
     }
     return Packed(
         task_id=command.token,
